@@ -1,0 +1,165 @@
+"""The adapter: how one family of tasks is checked, encoded, headed, decoded and scored.
+
+The harness never imports an adapter by name. Built-in adapters and a user's are found alike: by the entry point
+group `xharness.adapters`, or as a class called `Adapter…` in a Python file that the suite names under `plugins`.
+Importing an adapter's module must not import torch: `xharness check` reads its columns and options without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+from pydantic import BaseModel
+
+from xharness.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from transformers import PreTrainedTokenizerBase
+
+    from xharness.spec.task import Recipe, Task
+
+Example = dict[str, Any]
+"""One row under the adapter's column names, with `id` (str) and `language` (ISO 639-1)."""
+
+
+@dataclass(slots=True)
+class Feature:
+    """One encoded input; an example may have several (windows of a long context, choices, pieces of a sentence)."""
+
+    example: int
+    """Index of its example in the list given to `encode`; an example's features stand together."""
+    ids: Sequence[int]
+    """Sub-word ids, special tokens included."""
+    types: Sequence[int] | None = None
+    """Segment ids, where the tokenizer makes them and one is not 0."""
+    target: Any = None
+    """What the head is trained towards: a class, one tag a sub-word, a (start, end) pair."""
+    weight: float = 1.0
+    """Terms that it adds to the loss: 1 for a class, one a word for tags."""
+    note: Any = field(default=None)
+    """Whatever `decode` needs to get back to the example: offsets, word starts, the window's origin."""
+
+
+@runtime_checkable
+class Adapter(Protocol):
+    """What the harness asks of every family of tasks."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    """Counts in the content key; raise it when the same input gives another output."""
+    columns: ClassVar[Mapping[str, bool]]
+    """Column name -> whether a row must have it."""
+    metrics: ClassVar[tuple[str, ...]]
+    """Names of the metrics that fit the family; the first is its default."""
+    options: ClassVar[type[BaseModel]]
+    """Frozen pydantic type of a task's `options` table."""
+    trains: ClassVar[bool]
+    """True for a `TunableAdapter`; False for a `RetrievalAdapter`, which uses the encoder as it is."""
+
+    def check(self, task: Task, example: Example) -> str | None:
+        """What is wrong with a row (a label not in the list, a span outside its context), or None."""
+
+
+@runtime_checkable
+class TunableAdapter(Adapter, Protocol):
+    """A family whose tasks train a head."""
+
+    def encode(
+        self, task: Task, examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, recipe: Recipe, train: bool
+    ) -> list[Feature]:
+        """Examples to features, in order; with `train`, targets too. Evaluation never truncates away an answer."""
+
+    def head(self, task: Task, hidden: int, dropout: float) -> nn.Module:
+        """A fresh head: (hidden states [batch, length, hidden], attention mask [batch, length]) -> logits.
+
+        Logits are [features, ...] or, for a value at each sub-word, [features, length, values].
+        """
+
+    def loss(self, task: Task, logits: Tensor, features: Sequence[Feature]) -> Tensor:
+        """The loss summed over the features' terms; the harness divides by the whole batch's weights.
+
+        All features of an example come together; a batch may come in several calls.
+        """
+
+    def decode(
+        self, task: Task, examples: Sequence[Example], features: Sequence[Feature], logits: Iterator[Any]
+    ) -> list[Any]:
+        """One prediction per example (JSON values) from the logits of each feature (numpy, unpadded), in order."""
+
+    def reference(self, task: Task, example: Example) -> Any:
+        """What a prediction is compared with, as the metric wants it (JSON values)."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one metric compares in a retrieval: a row's id, what was retrieved, what is right."""
+
+    ids: Sequence[str]
+    predictions: Sequence[Any]
+    references: Sequence[Any]
+
+
+@runtime_checkable
+class RetrievalAdapter(Adapter, Protocol):
+    """A family that compares sentence embeddings and trains nothing."""
+
+    def splits(self, task: Task) -> tuple[str, ...]:
+        """The splits whose sentences are embedded."""
+
+    def sentences(self, task: Task, examples: Sequence[Example]) -> Iterable[str]:
+        """Every text to embed, repeats allowed."""
+
+    def retrieve(
+        self,
+        task: Task,
+        splits: Mapping[str, Sequence[Example]],
+        embed: Callable[[Sequence[str]], Any],
+        device: str = "cpu",
+    ) -> tuple[dict[str, Found], dict[str, float]]:
+        """Metric name -> what it compares, and facts worth recording (a threshold), for one language.
+
+        `embed` gives the embeddings [texts, hidden] (float32, not normalised).
+        """
+
+
+def installed_adapters() -> dict[str, Any]:
+    """Name -> entry point of every adapter installed on this machine; nothing is imported."""
+    return {point.name: point for point in entry_points(group="xharness.adapters")}
+
+
+_loaded: dict[str, Adapter] = {}
+
+
+def load_adapter(name: str) -> Adapter:
+    """The adapter called `name`; raises UsageError that names the installed ones."""
+    if name not in _loaded:
+        points = installed_adapters()
+        if name not in points:
+            raise UsageError(f"no adapter is called '{name}'. {nearest(name, points)}")
+        _loaded[name] = points[name].load()()
+    return _loaded[name]
+
+
+def register_adapter(adapter: Adapter) -> None:
+    """Make an adapter known by its name, as a plug-in file of a suite does."""
+    _loaded[adapter.name] = adapter
+
+
+def tunable_adapter(name: str) -> TunableAdapter:
+    """The adapter called `name`, which must train; raises UsageError."""
+    adapter = load_adapter(name)
+    if not isinstance(adapter, TunableAdapter):
+        raise UsageError(f"the adapter '{name}' trains no head; its tasks cannot be tuned on.")
+    return adapter
+
+
+def retrieval_adapter(name: str) -> RetrievalAdapter:
+    """The adapter called `name`, which must retrieve; raises UsageError."""
+    adapter = load_adapter(name)
+    if not isinstance(adapter, RetrievalAdapter):
+        raise UsageError(f"the adapter '{name}' does not compare sentence embeddings; its tasks need a tuned head.")
+    return adapter

@@ -1,0 +1,77 @@
+"""`xharness list`: the cells of a suite, without importing torch."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from xharness.cli import options as o
+from xharness.collect import Cell, checkpoint_from, collect, select, skip_reason
+from xharness.spec.load import Loaded, load_suite
+
+
+def list_cells(
+    suites: Annotated[list[str], typer.Argument(metavar="SUITE...", help="Suite files or names; `SUITE::ID` names cells.")],
+    profile: o.ProfileOption = None,
+    checkpoint: o.CheckpointOption = None,
+    keyword: o.KeywordOption = None,
+    marks: o.MarkOption = None,
+    intermediate: o.IntermediateOption = None,
+    target: o.TargetOption = None,
+    language: o.LanguageOption = None,
+    only_checkpoint: o.OnlyCheckpointOption = None,
+    seed: o.SeedOption = None,
+    deselect: o.DeselectOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a cell.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Ids only.")] = False,
+) -> None:
+    """List the cells of suites as a tree with ids; nothing is loaded or run."""
+    extra = [checkpoint_from(c) for c in checkpoint or ()]
+    for given in suites:
+        path, chosen = o.selection(
+            given, None, keyword, marks, intermediate, target, language, only_checkpoint, seed, deselect
+        )
+        loaded = load_suite(path, profile)
+        cells = select(collect(loaded, extra), chosen, loaded)
+        write = _json if as_json else _ids if quiet else _tree
+        sys.stdout.write(write(cells, loaded))
+
+
+def _ids(cells: list[Cell], loaded: Loaded) -> str:
+    return "".join(f"{c.id}\n" for c in cells)
+
+
+def _json(cells: list[Cell], loaded: Loaded) -> str:
+    lines = []
+    for c in cells:
+        task = loaded.tasks[c.target]
+        lines.append(
+            json.dumps(
+                {
+                    "id": c.id, "checkpoint": c.checkpoint, "intermediate": c.intermediate, "target": c.target, "seed": c.seed,
+                    "group": task.group, "metric": task.metric, "languages": list(c.languages or task.languages),
+                    "skip": skip_reason(c, loaded),
+                }
+            )
+        )  # fmt: skip
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _tree(cells: list[Cell], loaded: Loaded) -> str:
+    lines = [f"{loaded.path.name}  profile {loaded.profile_name or '-'}: {loaded.suite.title}"]
+    above: tuple[str, str] = ("", "")
+    for c in cells:
+        if c.checkpoint != above[0]:
+            lines.append(f"  {c.checkpoint}")
+        if (c.checkpoint, c.intermediate) != above:
+            lines.append(f"    {c.intermediate}")
+        above = (c.checkpoint, c.intermediate)
+        languages = c.languages or loaded.tasks[c.target].languages
+        skip = skip_reason(c, loaded)
+        tail = f"  skip: {skip}" if skip else ""
+        lines.append(f"      {c.name}  {len(languages)} language{'s' if len(languages) > 1 else ''}{tail}")
+    lines.append(f"{len(cells)} cells")
+    return "\n".join(lines) + "\n"

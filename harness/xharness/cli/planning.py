@@ -1,0 +1,90 @@
+"""`xharness plan`: the steps of a suite, what is shared, what is stored, what is left to do."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xharness.cli import options as o
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from xharness.session import Prepared
+
+
+def plan(
+    suite: o.SuiteArgument,
+    ids: o.IdsArgument = None,
+    profile: o.ProfileOption = None,
+    checkpoint: o.CheckpointOption = None,
+    store: o.StoreOption = o.DEFAULT_STORE,
+    keyword: o.KeywordOption = None,
+    marks: o.MarkOption = None,
+    intermediate: o.IntermediateOption = None,
+    target: o.TargetOption = None,
+    language: o.LanguageOption = None,
+    only_checkpoint: o.OnlyCheckpointOption = None,
+    seed: o.SeedOption = None,
+    deselect: o.DeselectOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a step.")] = False,
+) -> None:
+    """Show the steps that a run would take: shared, stored, missing, and an estimate of the cost."""
+    from rich.console import Console
+
+    from xharness.session import Request, prepare
+
+    path, chosen = o.selection(
+        suite, ids, keyword, marks, intermediate, target, language, only_checkpoint, seed, deselect
+    )
+    prepared = prepare(
+        Request(suite=path, selection=chosen, profile=profile, checkpoints=tuple(checkpoint or ()), store=store)
+    )
+    if as_json:
+        for line in _rows(prepared):
+            print(json.dumps(line, ensure_ascii=False))
+    else:
+        print_plan(prepared, Console())
+
+
+def _rows(prepared: Prepared) -> list[dict[str, Any]]:
+    shared = prepared.plan.shared()
+    rows = []
+    for key, step in prepared.plan.steps.items():
+        rows.append(
+            {
+                "key": key, "kind": step.work.KIND, "label": step.work.label, "needs": list(step.needs), "cells": shared[key],
+                "stored": prepared.store.has(key),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def print_plan(prepared: Prepared, console: Console) -> None:
+    """The plan as a table, and its sums."""
+    from rich.table import Table
+
+    from xharness.cost import estimate
+
+    rows = _rows(prepared)
+    left = estimate(prepared.plan, prepared.store)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, justify in (("step", "left"), ("cells", "right"), ("state", "left"), ("key", "left")):
+        table.add_column(name, justify=justify, overflow="fold" if name == "step" else "ellipsis", no_wrap=name != "step")  # type: ignore[arg-type]
+    for row in rows:
+        state = "stored" if row["stored"] else left.state(row["key"])
+        table.add_row(row["label"], str(row["cells"]), state, row["key"], style="dim" if row["stored"] else "")
+    console.print(table)
+    alone = sum(len(prepared.plan.under(c.name)) for c in prepared.plan.cells)
+    console.print(
+        f"{len(prepared.plan.cells)} cells, {len(rows)} steps; without sharing {alone} "
+        f"({alone / max(1, len(rows)):.1f} times as many)",
+        highlight=False,
+    )
+    console.print(left.sentence(), highlight=False)
+    for name, why in prepared.plan.blocked.items():
+        console.print(f"blocked: {name}: {why}", style="red", highlight=False, markup=False, soft_wrap=True)
+    for cell, why in prepared.skipped.items():
+        console.print(f"skipped: {cell.name}: {why}", style="yellow", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,96 @@
+"""`xharness score`: the figures of a submission folder, without any model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from xharness.errors import HarnessError, Problem
+from xharness.scheme import Scheme, load_scheme
+from xharness.submission import average_of, score_folder
+
+
+def score(
+    predictions: Annotated[
+        Path, typer.Option(help="Folder of predictions: <task>/test-<language>.tsv, .json, .jsonl.")
+    ],
+    labels: Annotated[Path, typer.Option(help="Folder of labels of the same form.")],
+    scheme: Annotated[str, typer.Option(help="xtreme, xtreme-r, or a scheme's TOML file.")] = "xtreme",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures here; - is the terminal.")] = None,
+    languages: Annotated[bool, typer.Option("--languages", help="Show every language.")] = False,
+) -> None:
+    """Score a folder in XTREME's submission layout, by XTREME's rules."""
+    rules = load_scheme(scheme)
+    scores = score_folder(predictions, labels, rules)
+    text = json.dumps(scores, indent=2, ensure_ascii=False)
+    if json_file == Path("-"):
+        typer.echo(text)
+        return
+    if json_file is not None:
+        _write(json_file, text)
+    console = Console()
+    console.print(_table(scores, rules))
+    if languages:
+        for task, values in scores["tasks"].items():
+            console.print(_languages(task, values))
+    if scores["ignored"]:
+        names = ", ".join(scores["ignored"])
+        console.print(Text(f"Not in the scheme '{rules.title}', so not scored: {names}.", style="dim"))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise HarnessError(Problem(str(path), f"cannot be written: {error.strerror}.")) from error
+
+
+def _table(scores: dict[str, Any], scheme: Scheme) -> Table:
+    """Tasks under their groups, each group's average, the overall one."""
+    table = Table(title=Text(scheme.title), caption=_caption(scores), caption_justify="left")
+    table.add_column("Task")
+    table.add_column("Metric")
+    table.add_column("Languages", justify="right")
+    table.add_column("Values")
+    table.add_column("Average", justify="right")
+    for name, group in scheme.group.items():
+        for task in group.tasks:
+            table.add_row(*_row(task, scores["tasks"].get(task), scheme))
+        average = Text(format(average_of(scores, scheme, name), ".2f"), style="bold")
+        table.add_row(Text(group.title, style="bold"), "", "", "", average, end_section=True)
+    table.add_row(Text("All", style="bold"), "", "", "", Text(format(average_of(scores, scheme), ".2f"), style="bold"))
+    return table
+
+
+def _row(task: str, values: dict[str, Any] | None, scheme: Scheme) -> tuple[str, ...]:
+    metric = scheme.of(task).metric
+    if values is None:
+        return task, metric, "", "", "—"
+    per_language = {name: found for name, found in values.items() if name != "average"}
+    means = ", ".join(f"{name} {sum(found.values()) / len(found):.2f}" for name, found in per_language.items())
+    count = len(next(iter(per_language.values())))
+    return task, metric, str(count), means, f"{values['average']:.2f}"
+
+
+def _caption(scores: dict[str, Any]) -> Text | None:
+    missing = sorted({name for names in scores["missing"].values() for name in names})
+    return Text(f"Not there, so their averages are absent: {', '.join(missing)}.") if missing else None
+
+
+def _languages(task: str, values: dict[str, Any]) -> Table:
+    """Every value of one task by language."""
+    per_language = {name: found for name, found in values.items() if name != "average"}
+    table = Table(title=Text(task))
+    table.add_column("Language")
+    for name in per_language:
+        table.add_column(name, justify="right")
+    for language in next(iter(per_language.values())):
+        table.add_row(language, *(f"{found[language]:.2f}" for found in per_language.values()))
+    return table

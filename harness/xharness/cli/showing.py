@@ -1,0 +1,107 @@
+"""`xharness show`: the board of a stored run again; no model, no data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xharness.cli import options as o
+from xharness.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+BREAKDOWNS = ("language", "family", "script", "size", "group")
+WIDE = 150
+"""Columns where the output is no terminal and nobody has said how wide it is."""
+
+
+def show(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's folder or part of its name; the newest when absent.")] = None,  # fmt: skip
+    store: o.StoreOption = o.DEFAULT_STORE,
+    by: Annotated[str | None, typer.Option("--by", help="Break targets down: language, family, script, size, group.")] = None,
+    chance: Annotated[bool, typer.Option("--chance", help="Show the chance or majority baseline.")] = False,
+    form: Annotated[str, typer.Option("--format", help="terminal, json, csv, latex, html.")] = "terminal",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write there instead of the terminal.")] = None,
+) -> None:
+    """Show the board of a stored run again."""
+    from rich.console import Console
+
+    folder = find_run(run, store)
+    if form == "terminal":
+        console = Console(file=output.open("w", encoding="utf-8") if output else None)
+        show_run(folder, console, by=by, chance=chance)
+        return
+    from xharness.export import FORMATS
+
+    if form not in FORMATS:
+        raise UsageError(f"--format '{form}' is not known. Allowed: terminal, {', '.join(FORMATS)}.")
+    text = FORMATS[form](*read_run(folder))
+    if output:
+        output.write_text(text, encoding="utf-8")
+    else:
+        print(text)
+
+
+def find_run(run: str | None, store: Path) -> Path:
+    """The folder of a run; UsageError when there is none."""
+    from xharness.session import latest_run
+
+    if run and (Path(run) / "records.jsonl").is_file():
+        return Path(run)
+    folder = latest_run(store, run)
+    if folder is None:
+        what = f"no finished run is called '{run}'" if run else "there is no finished run"
+        raise UsageError(f"{what} in {store}. `xharness run SUITE` makes one; --store names another place.")
+    return folder
+
+
+def read_run(folder: Path) -> tuple[dict[str, Any], list[Any]]:
+    """(run.json, records) of a stored run."""
+    from xharness.results import read_records
+
+    return json.loads((folder / "run.json").read_text(encoding="utf-8")), read_records(folder / "records.jsonl")
+
+
+def show_run(folder: Path, console: Console, by: str | None = None, chance: bool = False) -> None:
+    """Draw a stored run: the board, a breakdown when asked, and why cells failed or were skipped."""
+    from rich.console import Console
+
+    from xharness.board import breakdown, make_board
+    from xharness.scheme import load_scheme
+    from xharness.show import show_board, show_breakdown
+
+    if by is not None and by not in BREAKDOWNS:
+        raise UsageError(f"--by '{by}' is not known. Allowed: {', '.join(BREAKDOWNS)}.")
+    if not console.is_terminal and console.width == 80:
+        console = Console(file=console.file, width=WIDE)
+    run, records = read_run(folder)
+    scheme = load_scheme(run["scheme"], Path(run["suite"]).parent)
+    board = make_board(run, records, scheme)
+    show_board(board, console, chance)
+    if by is not None and by != "group":
+        show_breakdown(by, breakdown(run, records, by), run, console)
+    _reasons(run, console)
+
+
+def _reasons(run: dict[str, Any], console: Console) -> None:
+    """One line for every reason, the cells that share it together."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for cell in run["cells"]:
+        if cell["status"] != "passed" and cell["reason"]:
+            reasons.setdefault((cell["status"], cell["reason"]), []).append(cell["name"])
+    for (status, reason), cells in reasons.items():
+        names = ", ".join(cells[:4]) + (f" and {len(cells) - 4} more" if len(cells) > 4 else "")
+        style = "red" if status == "failed" else "yellow"
+        console.print(f"{status}: {names}: {reason}", style=style, highlight=False, markup=False, soft_wrap=True)
+    for found in run["expectations"]:
+        if found["failed"]:
+            why = f" ({found['reason']})" if found["reason"] else ""
+            line = f"expectation failed: {found['cell']}: {found['expected']}, found {found['found']:.1f}{why}"
+            console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
+        elif found["found"] is None:
+            line = f"expectation not judged: {found['cell']}: {found['expected']}: the cell has no whole score"
+            console.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,84 @@
+"""What can go wrong, said to a person, and the exit code each kind of trouble ends with."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a command ended; the numbers are pytest's."""
+
+    OK = 0
+    FAILED = 1
+    INTERRUPTED = 2
+    INTERNAL = 3
+    USAGE = 4
+    NOTHING = 5
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: where, what was found, what is allowed, what to do."""
+
+    where: str
+    what: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f" {self.hint}" if self.hint else "")
+
+
+class HarnessError(Exception):
+    """A problem a person can mend; shown as a paragraph, never as a traceback."""
+
+    exit_code = ExitCode.INTERNAL
+
+    def __init__(self, *problems: Problem | str) -> None:
+        self.problems = tuple(p if isinstance(p, Problem) else Problem("", p) for p in problems)
+        super().__init__("\n".join(str(p).removeprefix(": ") for p in self.problems))
+
+    def __reduce__(self) -> tuple[type[HarnessError], tuple[Problem, ...]]:
+        return type(self), self.problems
+
+
+class UsageError(HarnessError):
+    """A command line, suite or task file that cannot be used."""
+
+    exit_code = ExitCode.USAGE
+
+
+class NothingSelected(HarnessError):
+    """The selection left no cell."""
+
+    exit_code = ExitCode.NOTHING
+
+
+class DataError(HarnessError):
+    """A data set that is missing, malformed, or not what its task says; fails the cells that need it."""
+
+    exit_code = ExitCode.FAILED
+
+
+class CheckpointError(HarnessError):
+    """A checkpoint that is missing or no encoder; fails the cells that need it."""
+
+    exit_code = ExitCode.FAILED
+
+
+class StoreError(HarnessError):
+    """The store cannot be read or written: disk full, read-only, a file gone."""
+
+    exit_code = ExitCode.FAILED
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """The sentence that names the valid name closest to `name`, or lists the valid names."""
+    names = sorted(valid)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean '{close[0]}'?"
+    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    return f"Allowed: {shown}." if names else ""

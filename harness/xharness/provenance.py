@@ -1,0 +1,71 @@
+"""Where a run happened and with what: versions, git state, hardware. Nothing here counts in a key."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import xharness
+
+PACKAGES = ("torch", "transformers", "accelerate", "datasets", "mteb", "faiss-cpu", "seqeval", "numpy", "tokenizers")
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that can move a number; from their metadata, without importing them."""
+    found = {"xharness": xharness.__version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_state(folder: Path) -> dict[str, Any]:
+    """Commit and whether the work tree is clean, of the repository a folder lies in; empty outside one."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True)
+        return done.stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
+    except (OSError, subprocess.SubprocessError):
+        return {}
+
+
+def cores() -> int:
+    """Processors this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def gpus() -> int:
+    """NVIDIA GPUs on this machine, counted without importing torch; CUDA_VISIBLE_DEVICES is obeyed."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([v for v in visible.split(",") if v.strip() not in ("", "-1")])
+    return len([p for p in Path("/dev").glob("nvidia[0-9]*") if p.name[6:].isdigit()])
+
+
+def memory_bytes() -> int:
+    """Memory of the machine."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return 0
+
+
+def hardware() -> dict[str, Any]:
+    """The machine in a few facts."""
+    return {
+        "machine": platform.machine(), "system": platform.platform(), "cores": cores(), "memory": memory_bytes(),
+        "gpus": gpus(), "python": sys.executable,
+    }  # fmt: skip

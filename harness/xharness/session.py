@@ -1,0 +1,241 @@
+"""One run from the command line to its exit code: collect, plan, execute, score, report."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from xharness.collect import Cell, Selection, checkpoint_from, collect, expected_failure, select, skip_reason
+from xharness.display import Display, duration
+from xharness.errors import ExitCode
+from xharness.execute import Options, Outcome, execute
+from xharness.expectations import Judged, judge
+from xharness.plan import Plan, Planner
+from xharness.plugins import load_plugins
+from xharness.provenance import cores, git_state, gpus, hardware, versions
+from xharness.results import BAD, CellResult, Status, cell_results, write_records
+from xharness.spec.load import Loaded, load_suite
+from xharness.spec.suite import Checkpoint
+from xharness.store import Store
+from xharness.work import Device
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for."""
+
+    suite: str
+    selection: Selection = Selection()
+    profile: str | None = None
+    checkpoints: tuple[str, ...] = ()
+    """Further checkpoints, by hub id or folder."""
+    store: Path = Path(".xharness")
+    device: str = "auto"
+    workers: int | None = None
+    """None is auto."""
+    max_failures: int | None = None
+    keep: str = "intermediates"
+    verbosity: int = 0
+    save_seconds: float = 120.0
+    argv: tuple[str, ...] = ()
+
+
+@dataclass
+class Prepared:
+    """A request resolved down to its plan."""
+
+    loaded: Loaded
+    extra: tuple[Checkpoint, ...]
+    cells: list[Cell]
+    skipped: dict[Cell, str]
+    plan: Plan
+    store: Store
+
+
+@dataclass
+class Finished:
+    """A run that came to its end."""
+
+    folder: Path
+    results: list[CellResult]
+    judged: list[Judged]
+    outcome: Outcome
+    seconds: float
+    exit_code: ExitCode = ExitCode.OK
+    made: dict[str, Any] = field(default_factory=dict)
+
+
+def prepare(request: Request) -> Prepared:
+    """Load, collect, select and plan; nothing is written."""
+    loaded = load_suite(request.suite, request.profile)
+    here = loaded.path.resolve().parent
+    load_plugins([str((here / p).resolve()) for p in loaded.suite.plugins])
+    extra = tuple(checkpoint_from(given) for given in request.checkpoints)
+    cells = select(collect(loaded, extra), request.selection, loaded)
+    skipped = {c: why for c in cells if (why := skip_reason(c, loaded, gpu=gpus() > 0)) is not None}
+    _, threads = parallel(request, loaded)
+    device = Device(
+        device=request.device, threads=threads, tokens=loaded.profile.device_tokens, save_seconds=request.save_seconds
+    )
+    plan = Planner(loaded, extra, device).plan([c for c in cells if c not in skipped])
+    return Prepared(loaded, extra, cells, skipped, plan, Store(request.store))
+
+
+def parallel(request: Request, loaded: Loaded) -> tuple[int, int]:
+    """(workers, threads of each): the machine's cores divided, never oversubscribed; one worker a GPU."""
+    total = cores()
+    if request.workers is not None:
+        share = max(1, total // request.workers)
+        return request.workers, min(loaded.profile.threads or share, share)
+    if request.device != "cpu" and (found := gpus()):
+        return found, max(1, total // found)
+    threads = min(loaded.profile.threads or total, total)
+    return max(1, total // threads), threads
+
+
+def run(request: Request, console: Console) -> Finished:
+    """Run what is missing and write the run's folder; KeyboardInterrupt passes through with nothing half done."""
+    began = time.time()
+    prepared = prepare(request)
+    store, loaded = prepared.store.prepare(), prepared.loaded
+    store.sweep()
+    workers, threads = parallel(request, loaded)
+    folder = _run_folder(store, loaded)
+    about = {"run": folder.name, "versions": versions()}
+    options = Options(
+        workers=workers, threads=threads, max_failures=request.max_failures, keep=request.keep,
+        log=folder / "workers.log", about=about,
+    )  # fmt: skip
+    head = _head(prepared, request, workers, threads, began)
+    _write(folder / "run.json", {**head, "state": "running"})
+    if request.verbosity >= 0:
+        cells = f"{len(prepared.cells)} cells, {len(prepared.plan.steps)} steps"
+        console.print(
+            f"{loaded.suite.title} · profile {loaded.profile_name or '-'} · {cells} · {workers} workers × {threads} threads",
+            highlight=False,
+        )
+    with (folder / "events.jsonl").open("a", encoding="utf-8") as log, Display(console, prepared.plan, request.verbosity) as shown:
+
+        def listen(event: dict[str, Any]) -> None:
+            if event["event"] not in ("tick", "progress"):
+                log.write(json.dumps({"time": time.time(), **event}, ensure_ascii=False) + "\n")
+                log.flush()
+            shown(event)
+
+        outcome = execute(prepared.plan, store, options, listen)
+    return _finish(prepared, outcome, folder, head, began)
+
+
+def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, Any], began: float) -> Finished:
+    loaded = prepared.loaded
+    xfail = {c.name: why for c in prepared.plan.cells if (why := expected_failure(c, loaded)) is not None}
+    results, records = cell_results(prepared.plan, outcome, prepared.store, prepared.skipped, xfail)
+    order = {c.name: i for i, c in enumerate(prepared.cells)}
+    results.sort(key=lambda r: order[r.name])
+    judged = judge(loaded, prepared.cells, records)
+    seconds = time.time() - began
+    bad = any(r.status in BAD for r in results) or any(j.failed for j in judged)
+    exit_code = ExitCode.FAILED if bad else ExitCode.OK
+    made = {
+        **head,
+        "state": "finished",
+        "seconds": seconds,
+        "peak_memory": outcome.memory,
+        "made": len(outcome.done),
+        "reused": len(outcome.reused),
+        "exit": int(exit_code),
+        "cells": [r.as_json() for r in results],
+        "expectations": [j.as_json() for j in judged],
+    }
+    write_records(folder / "records.jsonl", records)
+    _write(folder / "run.json", made)
+    return Finished(folder, results, judged, outcome, seconds, exit_code, made)
+
+
+def _run_folder(store: Store, loaded: Loaded) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    name = f"{stamp}-{loaded.path.stem}-{loaded.profile_name or 'default'}-{secrets.token_hex(2)}"
+    folder = store.root / "runs" / name
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _write(path: Path, value: Any) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")
+    os.replace(fresh, path)
+
+
+def _head(prepared: Prepared, request: Request, workers: int, threads: int, began: float) -> dict[str, Any]:
+    """What the board and a later reader need of the suite, as JSON."""
+    loaded = prepared.loaded
+    planner = {c.name: c for c in (*loaded.suite.checkpoint, *prepared.extra)}
+    shown = dict.fromkeys(c.checkpoint for c in prepared.cells)
+    return {
+        "suite": str(loaded.path),
+        "title": loaded.suite.title,
+        "profile": loaded.profile_name,
+        "note": loaded.profile.note,
+        "comparable": loaded.profile.comparable,
+        "scheme": loaded.suite.scheme,
+        "baselines": list(loaded.suite.baselines),
+        "intermediates": [i for i in loaded.intermediates if any(c.intermediate == i for c in prepared.cells)],
+        "targets": [t for t in loaded.targets if any(c.target == t for c in prepared.cells)],
+        "seeds": sorted({c.seed for c in prepared.cells}),
+        "checkpoints": {n: planner[n].model_dump(mode="json") for n in shown},
+        "tasks": {
+            n: t.model_dump(mode="json", include={"title", "group", "metric", "also", "languages", "options", "adapter", "note"})
+            for n, t in loaded.tasks.items()
+        },
+        "titles": {name: mixture.title or name for name, mixture in loaded.suite.mixture.items()},
+        "resolved": loaded.suite.model_dump(mode="json", exclude_defaults=True),
+        "argv": list(request.argv or sys.argv),
+        "started": began,
+        "workers": workers,
+        "threads": threads,
+        "versions": versions(),
+        "git": git_state(Path.cwd()),
+        "hardware": hardware(),
+        "languages_selected": {c.name: list(c.languages) for c in prepared.cells if c.languages},
+    }
+
+
+def summary_line(finished: Finished) -> str:
+    """`97 passed, 2 skipped in 4 min 10 s (…)`, as pytest's last line."""
+    counts = {status: sum(r.status is status for r in finished.results) for status in Status}
+    parts = [f"{n} {status}" for status, n in counts.items() if n]
+    wrong = sum(j.failed for j in finished.judged)
+    if wrong:
+        parts.append(f"{wrong} expectations failed")
+    outcome = finished.outcome
+    memory = f", peak memory of a worker {outcome.memory / 2**30:.1f} GiB" if outcome.memory else ""
+    return (
+        f"{', '.join(parts)} in {duration(finished.seconds)} "
+        f"({len(outcome.done)} steps made, {len(outcome.reused)} reused{memory})"
+    )
+
+
+def latest_run(store: Path, name: str | None = None) -> Path | None:
+    """A run's folder by (part of) its name, or the newest finished one."""
+    runs = sorted((store.expanduser() / "runs").glob("*/run.json"), key=lambda p: p.parent.name)
+    found = [p.parent for p in runs if (p.parent / "records.jsonl").is_file() and (name is None or name in p.parent.name)]
+    return found[-1] if found else None
+
+
+def with_selection(request: Request, **changes: Any) -> Request:
+    """The request with another selection."""
+    return replace(request, selection=replace(request.selection, **changes))
+
+
+def names_of(cells: Sequence[Cell]) -> list[str]:
+    """Ids of cells."""
+    return [c.id for c in cells]

@@ -1,0 +1,1 @@
+"""The spec: TOML in, typed frozen values out. Imports nothing heavier than pydantic."""

@@ -1,0 +1,158 @@
+"""The suite: the grid to run, and how the result is averaged and compared."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from xharness.spec.base import Spec
+from xharness.spec.task import Limit
+
+
+class Retrieval(Spec):
+    """How a checkpoint's sentence embeddings are read off; shown on the board."""
+
+    layer: int | None = None
+    """Index into hidden_states (0 is the embedding layer); negative counts from the end; None is two thirds of the depth."""
+    pooling: Literal["mean", "cls"] = "mean"
+    """`mean` over real tokens, special ones included, as XTREME does; or the first token."""
+    prefix: str = ""
+    """Text put before every sentence, for encoders trained with one (`query: `)."""
+
+
+class Checkpoint(Spec):
+    """A pretrained encoder: exactly one of hub, path, builtin."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]*$")
+    hub: str | None = None
+    path: str | None = None
+    builtin: str | None = None
+    revision: str | None = None
+    retrieval: Retrieval = Retrieval()
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Checkpoint:
+        named = [k for k in ("hub", "path", "builtin") if getattr(self, k) is not None]
+        if len(named) != 1:
+            raise ValueError(f"give exactly one of hub, path, builtin; found {', '.join(named) or 'none'}")
+        return self
+
+
+def _seed_list(value: Any) -> Any:
+    return [value] if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Seeds = Annotated[tuple[int, ...], BeforeValidator(_seed_list)]
+
+
+class Grid(Spec):
+    """intermediates x targets x checkpoints x seeds, less what is excluded."""
+
+    intermediates: tuple[str, ...] = ("none",)
+    targets: tuple[str, ...]
+    checkpoints: tuple[str, ...] | None = None
+    """Names of checkpoints; all of the suite's when absent."""
+    seeds: Seeds = (0,)
+    include: tuple[str, ...] = ("*",)
+    """Patterns over cell ids such as `squad_v1->*`; a cell must match one."""
+    exclude: tuple[str, ...] = ()
+
+
+class Mixture(Spec):
+    """Several tasks trained at once as one intermediate; batches are drawn in proportion to each task's examples."""
+
+    title: str = ""
+    tasks: tuple[str, ...] = Field(min_length=2)
+    cap: int | None = Field(default=None, gt=0)
+    """Examples of one task at the most."""
+    recipe: dict[str, Any] = {}
+
+
+class Mark(Spec):
+    """A mark on the cells that a pattern chooses."""
+
+    cells: str
+    """Pattern over cell ids, such as `ccg->*`."""
+    skip: bool = False
+    skipif: str | None = None
+    """Skip when this holds: `missing(PATH)`, `no_gpu`, `offline`, `profile(NAME)`, joined by and/or/not."""
+    xfail: bool = False
+    """The cell is expected to fail."""
+    name: str | None = None
+    """A mark of your own, for -m."""
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Mark:
+        if not (self.skip or self.skipif or self.xfail or self.name):
+            raise ValueError("a mark needs one of skip, skipif, xfail, name")
+        if (self.skip or self.xfail) and not self.reason:
+            raise ValueError("a mark that skips or expects failure needs a reason")
+        return self
+
+
+class Expect(Spec):
+    """A bound on a score, checked after the run like an assertion."""
+
+    cells: str
+    """Pattern over cell ids; every cell that matches is checked."""
+    language: str | None = None
+    """One language instead of the cell's score."""
+    over: Literal["score", "none", "chance"] = "score"
+    """Bound the score itself, its difference from the row without an intermediate, or from chance."""
+    at_least: float | None = None
+    at_most: float | None = None
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Expect:
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("an expectation needs at_least or at_most")
+        return self
+
+
+class Profile(Spec):
+    """A named size of the same suite."""
+
+    note: str = ""
+    """Printed above the board."""
+    comparable: bool = True
+    """False: never ranked against published numbers."""
+    checkpoints: tuple[str, ...] | None = None
+    intermediates: tuple[str, ...] | None = None
+    targets: tuple[str, ...] | None = None
+    seeds: Seeds | None = None
+    limit: Limit = Limit()
+    recipe: dict[str, Any] = {}
+    """Recipe settings for every task."""
+    task: dict[str, dict[str, Any]] = {}
+    """Recipe settings of one task, by its name."""
+    threads: int | None = Field(default=None, gt=0)
+    """Processor threads of one worker; counts nowhere, divides the machine."""
+    device_tokens: int | None = Field(default=None, gt=0)
+    """Padded tokens on the device at once; counts nowhere."""
+
+
+class Suite(Spec):
+    """One suite file, `extends` resolved."""
+
+    title: str
+    scheme: str = "xtreme"
+    """Name of a scheme in `suites/schemes/`, or a TOML file: how targets are grouped and averaged."""
+    default_profile: str | None = None
+    tasks: tuple[str, ...] = ()
+    """Further task files or folders, relative to the suite; the built-in ones and `tasks/` beside the suite are known."""
+    plugins: tuple[str, ...] = ()
+    """Python files with adapters of your own."""
+    checkpoint: tuple[Checkpoint, ...] = ()
+    grid: Grid
+    mixture: dict[str, Mixture] = {}
+    mark: tuple[Mark, ...] = ()
+    recipe: dict[str, dict[str, Any]] = {}
+    """Recipe settings of one task, by its name."""
+    profile: dict[str, Profile] = {}
+    baselines: tuple[str, ...] = ()
+    """Baseline files shown with --baselines."""
+    expect: tuple[Expect, ...] = ()
+    citation: str = ""

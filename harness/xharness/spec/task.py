@@ -1,0 +1,184 @@
+"""The task: one data set with its adapter, columns, metric, languages and recipe."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from xharness.spec.base import Spec
+
+Split = Literal["train", "dev", "test"]
+SPLITS: tuple[Split, ...] = ("train", "dev", "test")
+Format = Literal["json", "jsonl", "csv", "tsv", "conllu", "columns", "parquet", "squad", "text"]
+SUFFIXES: dict[str, Format] = {
+    ".json": "json", ".jsonl": "jsonl", ".csv": "csv", ".tsv": "tsv",
+    ".conllu": "conllu", ".conll": "columns", ".parquet": "parquet", ".txt": "text",
+}  # fmt: skip
+
+ColumnPath = str | tuple[str, ...]
+"""A column's name, a dotted path into a nested one (`choices.text`), or several columns taken as a list."""
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
+
+
+class Source(Spec):
+    """Where one split's rows come from: exactly one of `hub`, `file`, `builtin`."""
+
+    hub: str | None = None
+    """Dataset repository on the Hugging Face Hub, `owner/name`."""
+    config: str | None = None
+    """Its configuration; `{lang}` stands for the language's code."""
+    split: str | None = None
+    """Its split; `{lang}` allowed."""
+    revision: str | None = None
+    """Commit, tag or branch; a commit makes a run repeatable for ever."""
+    file: str | None = None
+    """A local file, relative to the TOML file that names it; `{lang}`, `~` and environment variables are expanded."""
+    format: Format | None = None
+    """Of a local file; from its suffix when absent."""
+    builtin: str | None = None
+    """A data set of the built-in generator (`xharness.micro`)."""
+    size: int = Field(default=1000, gt=0)
+    """Rows the generator makes."""
+    seed: int = 0
+    """Seed of the generator."""
+    where: dict[str, str | int] = {}
+    """Keep the rows whose column has this value; `{lang}` and the wildcard `*` are allowed."""
+    drop: dict[str, str | int | tuple[str | int, ...]] = {}
+    """Leave out the rows whose column has this value, or one of these: `{ label = -1 }` for unlabelled SNLI rows."""
+    rows: tuple[float, float] | None = None
+    """Keep this part of the rows, as fractions: `[0.0, 0.5]` is the first half."""
+    columns: dict[str, ColumnPath] | None = None
+    """Columns of this source where they differ from the task's; a key maps an adapter's column to the data's."""
+    side: str | None = None
+    """For mining: which side of the bitext this file is (`source`, `target` or `gold`)."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Source:
+        named = [k for k in ("hub", "file", "builtin") if getattr(self, k) is not None]
+        if len(named) != 1:
+            raise ValueError(f"give exactly one of hub, file, builtin; found {', '.join(named) or 'none'}")
+        if self.file and self.format is None and PurePosixPath(self.file).suffix not in SUFFIXES:
+            raise ValueError(f"the format of '{self.file}' is not known from its suffix; add format = \"…\"")
+        if self.rows and not 0 <= self.rows[0] < self.rows[1] <= 1:
+            raise ValueError(f"rows must be [from, to] with 0 <= from < to <= 1, found {list(self.rows)}")
+        return self
+
+    @property
+    def file_format(self) -> Format | None:
+        """The format of a local file, given or from its suffix."""
+        return self.format or (SUFFIXES.get(PurePosixPath(self.file).suffix) if self.file else None)
+
+
+Sources = Annotated[tuple[Source, ...], BeforeValidator(_as_list)]
+
+
+class Data(Spec):
+    """The sources of each split; one table or several (`[[data.train]]`), which are concatenated."""
+
+    train: Sources = ()
+    dev: Sources = ()
+    test: Sources = ()
+
+
+class Limit(Spec):
+    """Caps on what is used of a split; `None` is no cap. The first rows that fit are taken after a seeded shuffle."""
+
+    train: int | None = Field(default=None, gt=0)
+    """Examples of the train split."""
+    dev: int | None = Field(default=None, gt=0)
+    test: int | None = Field(default=None, gt=0)
+    """Examples of the test split, per language."""
+    tokens: int | None = Field(default=None, gt=0)
+    """Sub-word tokens of the train split, counted on the encoded examples."""
+
+
+class Recipe(Spec):
+    """The training settings of a task; every one of them counts in the content key."""
+
+    epochs: float = Field(default=3, gt=0)
+    learning_rate: float = Field(default=2e-5, gt=0)
+    batch_size: int = Field(default=32, gt=0)
+    """Examples per optimiser step, whatever the device holds at once."""
+    warmup: float = Field(default=0.0, ge=0)
+    """Below 1 a share of all steps, otherwise a number of steps."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    clip: float = Field(default=1.0, ge=0)
+    """Bound on the gradient's norm; 0 is none."""
+    adam_epsilon: float = Field(default=1e-8, gt=0)
+    schedule: Literal["linear", "constant", "cosine"] = "linear"
+    max_length: int = Field(default=128, ge=8)
+    """Sub-word tokens of one input, special tokens included."""
+    doc_stride: int = Field(default=128, ge=1)
+    """Overlap of the windows over a long context, in sub-word tokens."""
+    evaluations: int = Field(default=0, ge=0)
+    """How often the English dev set is scored during training, evenly spaced; 0 is never."""
+    select: Literal["best", "last"] = "last"
+    """Which of the scored states is kept: the best on the English dev set, or the last."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """`auto` is bf16 where the hardware has it."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if self.select == "best" and not self.evaluations:
+            raise ValueError('select = "best" needs evaluations >= 1: nothing would be compared')
+        if self.doc_stride >= self.max_length:
+            # A stride as long as the window would never advance; classification ignores it.
+            object.__setattr__(self, "doc_stride", self.max_length // 2)
+        return self
+
+
+class TaskProfile(Spec):
+    """What a named profile changes in a task."""
+
+    languages: tuple[str, ...] | None = None
+    data: Data | None = None
+    """Replaces the splits that it names."""
+    columns: dict[str, ColumnPath] | None = None
+    codes: dict[str, str] | None = None
+    options: dict[str, Any] = {}
+    recipe: dict[str, Any] = {}
+    limit: Limit = Limit()
+    tune_on: str | None = None
+
+
+class Task(Spec):
+    """One data set with its adapter, columns, metric, languages and recipe."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.]*$")
+    title: str
+    adapter: str
+    """Entry point of the task family: classification, tagging, question_answering, multiple_choice, retrieval, or yours."""
+    group: str = "other"
+    """Group of targets on the board."""
+    metric: str
+    """The column's metric, its convention in its name."""
+    also: tuple[str, ...] = ()
+    """Further metrics computed beside it."""
+    languages: tuple[str, ...] = ("en",)
+    """ISO 639-1 codes of the evaluation languages."""
+    codes: dict[str, str] = {}
+    """What `{lang}` becomes for a language, where the data set has codes of its own."""
+    tune_on: str | None = None
+    """The task whose English train and dev sets a target is tuned on; its own when absent. Targets that name the same share one tuning."""
+    labels: tuple[str, ...] = ()
+    """Label names in the order of their integer codes."""
+    label_map: dict[str, str] = {}
+    """The data's spelling of a label to ours."""
+    columns: dict[str, ColumnPath] = {}
+    """The adapter's column names to the data's."""
+    data: Data = Data()
+    options: dict[str, Any] = {}
+    """Settings of the adapter, checked by it."""
+    recipe: dict[str, Any] = {}
+    limit: Limit = Limit()
+    licence: str = ""
+    citation: str = ""
+    tags: tuple[str, ...] = ()
+    """Words that -k can select by."""
+    note: str = ""
+    profile: dict[str, TaskProfile] = {}

@@ -1,0 +1,240 @@
+"""The store: what steps made, by content key. A step's output is there whole, checksummed, or not at all.
+
+    STORE/steps/<key>/manifest.json     what the files are, what the key is made of, when and by which run
+    STORE/steps/<key>/...               the output itself
+    STORE/scratch/<key>/                training states of steps under way; survives a kill
+    STORE/locks/<key>.lock              held while a step is worked on; the system frees it when its holder dies
+    STORE/runs/<run>/                   one folder a run
+    STORE/tmp/                          outputs not yet committed
+
+An output is written under `tmp`, its manifest last, and renamed into place in one move.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from xharness.errors import Problem, StoreError
+
+MANIFEST = "manifest.json"
+SMALL = 4 << 20
+"""Files up to this size are checksummed whenever a step is looked up; larger ones when they are opened for use."""
+
+_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder holds what xharness can make again. https://bford.info/cachedir/\n"
+
+
+def canonical(value: Any) -> str:
+    """Canonical JSON: sorted keys, no spaces; the same value is always the same text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def content_key(kind: str, ingredients: Mapping[str, Any]) -> str:
+    """The content key of a step: its kind and a hash of all that can change its output."""
+    return f"{kind}-{hashlib.sha256(canonical(ingredients).encode()).hexdigest()[:20]}"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def _told(path: Path, doing: str) -> Iterator[None]:
+    """Trouble of the file system as a sentence."""
+    try:
+        yield
+    except OSError as error:
+        what = {
+            errno.ENOSPC: "the disk is full",
+            errno.EDQUOT: "the disk quota is used up",
+            errno.EROFS: "the file system is read-only",
+            errno.EACCES: "permission denied",
+        }.get(error.errno or 0, error.strerror or str(error))
+        hint = "What was finished is safe; free space or choose another --store, and run the same command again."
+        raise StoreError(Problem(str(path), f"cannot {doing}: {what}.", hint)) from error
+
+
+class Store:
+    """A folder of step outputs by content key."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser().resolve()
+
+    def prepare(self) -> Store:
+        """Make the folders; StoreError when that is not possible."""
+        with _told(self.root, "make the store"):
+            for name in ("steps", "scratch", "locks", "runs", "tmp"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+            tag = self.root / "CACHEDIR.TAG"
+            if not tag.exists():
+                tag.write_text(_TAG)
+                (self.root / ".gitignore").write_text("*\n")
+        return self
+
+    def path(self, key: str) -> Path:
+        """Where a step's output lies or would lie."""
+        return self.root / "steps" / key
+
+    def scratch(self, key: str) -> Path:
+        """A folder of a step under way that survives a kill."""
+        path = self.root / "scratch" / key
+        with _told(path, "make a folder"):
+            path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def manifest(self, key: str) -> dict[str, Any] | None:
+        """The manifest of a stored step, or None when it is absent or unreadable."""
+        try:
+            found = json.loads((self.path(key) / MANIFEST).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) and found.get("key") == key else None
+
+    def has(self, key: str, small_only: bool = True) -> bool:
+        """Whether the whole output is there and right; large files by size only unless `small_only` is False."""
+        manifest = self.manifest(key)
+        return manifest is not None and not manifest.get("dropped") and not self.faults(key, manifest, small_only)
+
+    def faults(self, key: str, manifest: Mapping[str, Any], small_only: bool = False) -> list[str]:
+        """What is wrong with the files of a stored step, one sentence each."""
+        if manifest.get("dropped"):
+            return []
+        found = []
+        for name, fact in manifest.get("files", {}).items():
+            path = self.path(key) / name
+            try:
+                size = path.stat().st_size
+                if size != fact["size"]:
+                    found.append(f"{path}: has {size} bytes, was stored with {fact['size']}")
+                elif not (small_only and size > SMALL) and _sha256(path) != fact["sha256"]:
+                    found.append(f"{path}: its checksum has changed since it was stored")
+            except OSError as error:
+                found.append(f"{path}: {error.strerror}")
+        return found
+
+    def open(self, key: str) -> Path:
+        """The folder of a stored step, every checksum verified; StoreError (and the step is discarded) when one is wrong."""
+        manifest = self.manifest(key)
+        faults = ["it is not in the store"] if manifest is None else self.faults(key, manifest)
+        if manifest is not None and manifest.get("dropped"):
+            faults = ["its files were dropped after use"]
+        if faults:
+            self.discard(key)
+            raise StoreError(Problem(key, f"cannot be used: {faults[0]}.", "It will be made again."))
+        return self.path(key)
+
+    def read_json(self, key: str, name: str) -> Any:
+        """A JSON file of a stored step."""
+        with _told(self.path(key) / name, "read"):
+            return json.loads((self.path(key) / name).read_text(encoding="utf-8"))
+
+    @contextmanager
+    def temporary(self) -> Iterator[Path]:
+        """An empty folder for an output under way; gone afterwards unless committed."""
+        with _told(self.root / "tmp", "make a folder"):
+            path = Path(tempfile.mkdtemp(dir=self.root / "tmp", prefix=f"{os.getpid()}-"))
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def commit(self, key: str, folder: Path, about: Mapping[str, Any]) -> dict[str, Any]:
+        """Move a finished output into place, at once or not at all; `about` goes into its manifest."""
+        target = self.path(key)
+        with _told(target, "store the output"):
+            files = {}
+            for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+                _sync(path)
+                files[path.relative_to(folder).as_posix()] = {"size": path.stat().st_size, "sha256": _sha256(path)}
+            manifest = {"key": key, **about, "files": files, "stored": time.time()}
+            (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
+            _sync(folder / MANIFEST)
+            if target.exists():
+                self.discard(key)
+            os.replace(folder, target)
+            _sync(target.parent)
+        self.forget_scratch(key)
+        return manifest
+
+    def forget_scratch(self, key: str) -> None:
+        """Remove the training states of a step."""
+        shutil.rmtree(self.root / "scratch" / key, ignore_errors=True)
+
+    def discard(self, key: str) -> None:
+        """Take a step's output away: renamed first, so that no half of it is ever seen."""
+        source = self.path(key)
+        if not source.exists():
+            return
+        with _told(source, "remove"):
+            grave = Path(tempfile.mkdtemp(dir=self.root / "tmp", prefix="gone-"))
+            os.replace(source, grave / key)
+            shutil.rmtree(grave, ignore_errors=True)
+
+    def drop(self, key: str, keep: tuple[str, ...] = ("lineage.json", "summary.json")) -> int:
+        """Let go of a step's large files but remember that and how it was made; returns the bytes freed."""
+        manifest = self.manifest(key)
+        if manifest is None or manifest.get("dropped"):
+            return 0
+        freed = 0
+        with _told(self.path(key), "free"):
+            manifest["dropped"] = time.time()
+            fresh = self.path(key) / f"{MANIFEST}.new"
+            fresh.write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
+            os.replace(fresh, self.path(key) / MANIFEST)
+            for name, fact in manifest.get("files", {}).items():
+                if Path(name).name not in keep:
+                    (self.path(key) / name).unlink(missing_ok=True)
+                    freed += int(fact["size"])
+        return freed
+
+    @contextmanager
+    def lock(self, key: str, waiting: Any = None) -> Iterator[None]:
+        """Hold a step while it is worked on; `waiting()` is called once when another holds it."""
+        from filelock import FileLock, Timeout
+
+        with _told(self.root / "locks" / key, "lock"):
+            lock = FileLock(self.root / "locks" / f"{key}.lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                if waiting is not None:
+                    waiting()
+                lock.acquire(poll_interval=0.2)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def keys(self) -> list[str]:
+        """Keys of all stored steps."""
+        folder = self.root / "steps"
+        return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+
+    def sweep(self) -> None:
+        """Clear outputs that a killed run left uncommitted; those of living processes stay."""
+        for path in (self.root / "tmp").glob("*"):
+            owner = path.name.split("-")[0]
+            if not owner.isdigit() or not Path(f"/proc/{owner}").exists():
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    """Ask the system to write a file or folder to the disk, so that a crash after the rename finds it whole."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

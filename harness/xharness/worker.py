@@ -1,0 +1,125 @@
+"""The worker: a process that performs one step after another and tells its parent by JSON lines.
+
+    parent -> worker   {"key", "work", "needs", "about"}              one line a step; end of file: stop
+    worker -> parent   {"event": "ready" | "alive" | "waiting" | "progress" | "done" | "failed", "key", …}
+
+It commits what it made itself, under the step's lock, so that a killed parent loses nothing that was finished and
+two runs on one store never do a step twice. When the parent dies, the pipe closes and the worker ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import resource
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+ALIVE_SECONDS = 5.0
+
+
+class _Line:
+    """The line to the parent; several threads write to it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._stream = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
+        self._lock = threading.Lock()
+
+    def send(self, **event: Any) -> None:
+        text = json.dumps(event, ensure_ascii=False)
+        with self._lock:
+            try:
+                self._stream.write(text + "\n")
+                self._stream.flush()
+            except (BrokenPipeError, ValueError):
+                os._exit(1)
+
+
+def _orders(orders: queue.Queue[dict[str, Any] | None]) -> None:
+    """Read orders until the parent closes the pipe or dies; then end this process, whatever it is doing."""
+    for line in sys.stdin:
+        orders.put(json.loads(line))
+    orders.put(None)
+    os._exit(0)
+
+
+def _pulse(line: _Line) -> None:
+    while True:
+        time.sleep(ALIVE_SECONDS)
+        line.send(event="alive")
+
+
+def _peak_memory() -> int:
+    """Peak resident memory of this process in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main() -> None:
+    """Serve orders from standard input; whatever a library prints goes to standard error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    line = _Line(os.dup(1))
+    os.dup2(2, 1)
+    orders: queue.Queue[dict[str, Any] | None] = queue.Queue()
+    threading.Thread(target=_orders, args=(orders,), daemon=True).start()
+    threading.Thread(target=_pulse, args=(line,), daemon=True).start()
+    from xharness.store import Store
+
+    store = Store(Path(sys.argv[1]))
+    line.send(event="ready")
+    while (order := orders.get()) is not None:
+        _serve(order, store, line)
+
+
+def _serve(order: dict[str, Any], store: Any, line: _Line) -> None:
+    """Perform one step and say how it ended; nothing escapes."""
+    from xharness.errors import HarnessError, StoreError
+
+    key = order["key"]
+    try:
+        line.send(event="done", key=key, **_perform(order, store, line))
+    except StoreError as error:
+        lost = [p.where for p in error.problems if p.where in order["needs"]]
+        line.send(event="failed", key=key, message=str(error), traceback="", lost=lost)
+    except HarnessError as error:
+        line.send(event="failed", key=key, message=str(error), traceback=traceback.format_exc(), lost=[])
+    except Exception as error:
+        message = f"{type(error).__name__}: {error}"
+        line.send(event="failed", key=key, message=message, traceback=traceback.format_exc(), lost=[], unexpected=True)
+
+
+def _perform(order: dict[str, Any], store: Any, line: _Line) -> dict[str, Any]:
+    from pydantic import TypeAdapter
+
+    from xharness.phases import perform
+    from xharness.plugins import load_plugins
+    from xharness.work import AnyWork
+
+    key = order["key"]
+    work = TypeAdapter(AnyWork).validate_python(order["work"])
+    load_plugins(work.plugins)
+    with store.lock(key, waiting=lambda: line.send(event="waiting", key=key)):
+        if store.has(key):
+            return {"found": True, "seconds": 0.0, "memory": 0, "summary": {}}
+        began = time.perf_counter()
+        with store.temporary() as out:
+            summary = perform(
+                work,
+                folder=store.open,
+                out=out,
+                scratch=store.scratch(key),
+                report=lambda progress: line.send(event="progress", key=key, **progress),
+            )
+            seconds, memory = time.perf_counter() - began, _peak_memory()
+            about = {**order["about"], "summary": summary, "seconds": seconds, "memory": memory}
+            store.commit(key, out, about)
+    return {"found": False, "seconds": seconds, "memory": memory, "summary": summary}
+
+
+if __name__ == "__main__":
+    main()
