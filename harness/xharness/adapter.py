@@ -32,8 +32,8 @@ class Feature:
 
     example: int
     """Index of its example in the list given to `encode`; an example's features stand together."""
-    ids: Sequence[int]
-    """Sub-word ids, special tokens included."""
+    ids: Any
+    """Sub-word ids, special tokens included: a list of ints, which the harness packs into an int32 array."""
     types: Sequence[int] | None = None
     """Segment ids, where the tokenizer makes them and one is not 0."""
     target: Any = None

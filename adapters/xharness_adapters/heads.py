@@ -1,0 +1,46 @@
+"""The heads: small modules from hidden states to logits, begun as transformers begins its own."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+STANDARD_DEVIATION = 0.02
+"""Of fresh weights; BERT's and XLM-R's `initializer_range`."""
+
+
+def _linear(inputs: int, outputs: int) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs)
+    nn.init.normal_(layer.weight, std=STANDARD_DEVIATION)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class FirstToken(nn.Module):
+    """Dense, tanh, linear on the first token: RobertaClassificationHead in transformers."""
+
+    def __init__(self, hidden: int, outputs: int, dropout: float) -> None:
+        super().__init__()
+        self.dense = _linear(hidden, hidden)
+        self.out = _linear(hidden, outputs)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """[batch, length, hidden] -> [batch, outputs]."""
+        first = torch.tanh(self.dense(self.dropout(states[:, 0])))
+        logits: Tensor = self.out(self.dropout(first))
+        return logits
+
+
+class EveryToken(nn.Module):
+    """Dropout and linear on every token: RobertaForTokenClassification and …ForQuestionAnswering (no dropout)."""
+
+    def __init__(self, hidden: int, outputs: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.out = _linear(hidden, outputs)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """[batch, length, hidden] -> [batch, length, outputs]."""
+        logits: Tensor = self.out(self.dropout(states))
+        return logits

@@ -1,0 +1,176 @@
+"""Retrieval of translations by sentence embeddings: Tatoeba (nearest neighbour) and BUCC (mining).
+
+Rows are pairs {source, target}, source foreign and target English; or, for mining, sentences {side, text} whose
+partners stand in `gold` or in rows of their own, {side = "gold", id, gold}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from xharness.adapter import Example, Found
+from xharness.errors import DataError, Problem
+from xharness.search import Margin, fit_threshold, mine, nearest, normalised
+from xharness.spec.task import Task
+
+Embed = Callable[[Sequence[str]], Any]
+Pool = dict[str, str]
+"""Id -> text of one side."""
+SIDES = ("source", "target", "gold")
+
+
+class Options(BaseModel):
+    """Settings of a retrieval task."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    kind: Literal["nearest", "mine"] = "nearest"
+    """`nearest`: every sentence has a partner, find it. `mine`: some have one, find which pairs are translations."""
+    k: int = Field(default=4, ge=1)
+    """Neighbours in the margin's mean."""
+    margin: Margin = "ratio"
+    """Cosine divided by the mean cosine of both sides' neighbours, less it, or as it is."""
+
+
+class Retrieval:
+    """Compares embeddings of the encoder as it is; no head, nothing trained."""
+
+    name: ClassVar[str] = "retrieval"
+    version: ClassVar[int] = 1
+    columns: ClassVar[Mapping[str, bool]] = dict.fromkeys(("source", "target", "side", "text", "gold"), False)
+    metrics: ClassVar[tuple[str, ...]] = (
+        "accuracy_tatoeba",
+        "accuracy_tatoeba_reverse",
+        "f1_tatoeba_mteb",
+        "f1_bucc",
+        "f1_bucc_mteb",
+    )
+    options: ClassVar[type[BaseModel]] = Options
+    trains: ClassVar[bool] = False
+
+    def check(self, task: Task, example: Example) -> str | None:
+        """A pair has two texts; a sentence of a pool has one and a side."""
+        side = example.get("side")
+        if side is None:
+            for column in ("source", "target"):
+                if not isinstance(example.get(column), str) or not example[column].strip():
+                    return f"the {column} is empty."
+            return None
+        if side not in SIDES:
+            return f"the side is {side!r}; it must be {', '.join(SIDES)}."
+        if _options(task).kind == "nearest":
+            return 'rows with sides are for mining; set options.kind = "mine", or give pairs of source and target.'
+        if side != "gold" and (not isinstance(example.get("text"), str) or not example["text"].strip()):
+            return "the text is empty."
+        return None
+
+    def splits(self, task: Task) -> tuple[str, ...]:
+        """Mining needs dev, to fit its threshold."""
+        return ("dev", "test") if _options(task).kind == "mine" else ("test",)
+
+    def sentences(self, task: Task, examples: Sequence[Example]) -> Iterable[str]:
+        """Every text of both sides."""
+        for pool in pools(examples)[:2]:
+            yield from pool.values()
+
+    def retrieve(
+        self, task: Task, splits: Mapping[str, Sequence[Example]], embed: Embed, device: str = "cpu"
+    ) -> tuple[dict[str, Found], dict[str, float]]:
+        """What each metric compares: ids of retrieved sentences, or whether a pair was mined."""
+        options = _options(task)
+        if options.kind == "nearest":
+            return _nearest(splits["test"], embed), {}
+        return _mined(task, options, splits, embed, device)
+
+
+def _options(task: Task) -> Options:
+    return Options(**task.options)
+
+
+def pools(examples: Sequence[Example]) -> tuple[Pool, Pool, dict[tuple[str, str], None]]:
+    """Source texts and target texts by id, and the gold pairs in order."""
+    source: Pool = {}
+    target: Pool = {}
+    gold: dict[tuple[str, str], None] = {}
+    for row in examples:
+        side, name = row.get("side"), row["id"]
+        partner = str(row["gold"]) if row.get("gold") else ""
+        if side is None:
+            source[name], target[name] = row["source"].strip(), row["target"].strip()
+            gold[name, name] = None
+        elif side == "gold":
+            gold[str(row.get("source") or name), str(row.get("target") or partner)] = None
+        else:
+            (source if side == "source" else target)[name] = row["text"].strip()
+            if partner:
+                gold[(name, partner) if side == "source" else (partner, name)] = None
+    return source, target, gold
+
+
+def distinct(pool: Pool) -> dict[str, str]:
+    """Text -> the first id that has it: repeats are searched once, as XTREME's text_load_unify does."""
+    found: dict[str, str] = {}
+    for name, text in pool.items():
+        found.setdefault(text, name)
+    return found
+
+
+def search(queries: Sequence[str], pool: Pool, embed: Embed) -> list[str]:
+    """The id of the text in `pool` nearest to each query by cosine; of equal texts the first."""
+    texts = distinct(pool)
+    ids = list(texts.values())
+    found = nearest(normalised(embed(queries)), normalised(embed(list(texts))))
+    return [ids[i] for i in found.tolist()]
+
+
+def _nearest(examples: Sequence[Example], embed: Embed) -> dict[str, Found]:
+    """English queries among foreign sentences (XTREME's direction), and the other way round."""
+    source, target, _ = pools(examples)
+    ids = list(source)
+    ahead = Found(ids, search(list(target.values()), source, embed), ids)
+    reverse = Found(ids, search(list(source.values()), target, embed), ids)
+    return {"accuracy_tatoeba": ahead, "accuracy_tatoeba_reverse": reverse, "f1_tatoeba_mteb": reverse}
+
+
+def _mined(
+    task: Task, options: Options, splits: Mapping[str, Sequence[Example]], embed: Embed, device: str
+) -> tuple[dict[str, Found], dict[str, float]]:
+    """The pairs above the threshold fitted on dev, beside the gold pairs of test."""
+    scored, gold = _pairs(task, "dev", options, splits["dev"], embed, device)
+    threshold, best = fit_threshold([score for _, score in scored], [pair in gold for pair, _ in scored], len(gold))
+    scored, gold = _pairs(task, "test", options, splits["test"], embed, device)
+    mined = {pair: score for pair, score in scored if score >= threshold}
+    rows = list(dict.fromkeys((*gold, *mined)))
+    ids = [f"{s}|{t}" for s, t in rows]
+    pairs = Found(ids, [row in mined for row in rows], [row in gold for row in rows])
+    source, target, _ = pools(splits["test"])
+    found = search([source[s] for s, _ in gold], target, embed)
+    top = Found([f"{s}|{t}" for s, t in gold], found, [t for _, t in gold])
+    facts = {"threshold": threshold, "dev_f1": 100 * best, "candidates": float(len(scored))}
+    return {"f1_bucc": pairs, "f1_bucc_mteb": top}, {name: v for name, v in facts.items() if np.isfinite(v)}
+
+
+def _pairs(
+    task: Task, split: str, options: Options, examples: Sequence[Example], embed: Embed, device: str
+) -> tuple[list[tuple[tuple[str, str], float]], dict[tuple[str, str], None]]:
+    """Candidate pairs of ids with their scores, the best first, and the gold pairs."""
+    source, target, gold = pools(examples)
+    where = f"task {task.name}, {split}"
+    if not source or not target or not gold:
+        missing = [name for name, held in (("source", source), ("target", target), ("gold", gold)) if not held]
+        raise DataError(Problem(where, f"has no {' and no '.join(missing)} rows."))
+    unknown = next((pair for pair in gold if pair[0] not in source or pair[1] not in target), None)
+    if unknown:
+        raise DataError(
+            Problem(where, f"the gold pair {unknown[0]} - {unknown[1]} names a sentence that is not there.")
+        )
+    sides = distinct(source), distinct(target)
+    x, y = (normalised(embed(list(side))) for side in sides)
+    found = mine(x, y, options.k, options.margin, device)
+    names = [list(side.values()) for side in sides]
+    pairs = [(names[0][s], names[1][t]) for s, t in zip(found.source.tolist(), found.target.tolist(), strict=True)]
+    return list(zip(pairs, found.score.tolist(), strict=True)), gold

@@ -1,0 +1,45 @@
+"""Mine: search the stored embeddings of a retrieval target, language by language, and score what is found."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from xharness.adapter import retrieval_adapter
+from xharness.data import examples
+from xharness.errors import DataError
+from xharness.phases import Place
+from xharness.phases.embed import Embeddings
+from xharness.phases.hardware import hardware
+from xharness.phases.progress import Progress
+from xharness.phases.scores import Sheet, collapsed
+from xharness.work import Mine
+
+
+def mine(work: Mine, place: Place) -> dict[str, Any]:
+    """Retrieve and score; a language without data is recorded, the others are scored."""
+    began = time.monotonic()
+    machine = hardware(work.device)
+    adapter = retrieval_adapter(work.target.adapter)
+    embeddings = Embeddings(place.folder(work.embeddings))
+    sheet = Sheet(work.target)
+    progress = Progress(place.report, len(work.target.languages), "languages", work.label)
+    for language in work.target.languages:
+        try:
+            splits = {s: examples(work.target, s, language, work.limit) for s in adapter.splits(work.target)}  # type: ignore[arg-type]
+            found, facts = adapter.retrieve(work.target, splits, embeddings, str(machine.device))
+        except DataError as error:
+            sheet.failed(language, error)
+        else:
+            said = found[work.target.metric].predictions
+            # Whether a pair was mined: all true is perfect, all false is nothing found.
+            nothing = not any(said) if all(isinstance(p, bool) for p in said) else collapsed(said)
+            sheet.add(language, found, nothing, facts)
+        progress.add(1)
+    sheet.write(place.out)
+    return {
+        "languages": len(sheet.languages),
+        "seconds": round(time.monotonic() - began, 3),
+        "embedding": embeddings.about,
+        "device": str(machine.device),
+    }
