@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from xharness.errors import HarnessError, Problem
+from xharness.metrics import metric
 from xharness.scheme import Scheme, load_scheme
 from xharness.submission import average_of, score_folder
 
@@ -70,13 +71,13 @@ def _table(scores: dict[str, Any], scheme: Scheme) -> Table:
 
 
 def _row(task: str, values: dict[str, Any] | None, scheme: Scheme) -> tuple[str, ...]:
-    metric = scheme.of(task).metric
     if values is None:
-        return task, metric, "", "", "—"
+        return task, scheme.of(task).metric, "", "", "—"
     per_language = {name: found for name, found in values.items() if name != "average"}
-    means = ", ".join(f"{name} {sum(found.values()) / len(found):.2f}" for name, found in per_language.items())
-    count = len(next(iter(per_language.values())))
-    return task, metric, str(count), means, f"{values['average']:.2f}"
+    headline = metric(scheme.of(task).metric).headline
+    means = (f"{name} {sum(per_language[name].values()) / len(per_language[name]):.2f}" for name in headline)
+    count = len(per_language[headline[0]])
+    return task, scheme.of(task).metric, str(count), "\n".join(means), f"{values['average']:.2f}"
 
 
 def _caption(scores: dict[str, Any]) -> Text | None:

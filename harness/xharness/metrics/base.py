@@ -1,0 +1,66 @@
+"""What a metric is: per-example parts that add up, and the values their sums reduce to.
+
+Keeping parts instead of values makes every metric bootstrappable at once: a resample is a weighted sum of rows,
+and `values` works on any leading shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence, Sized
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xharness.errors import DataError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One scoring convention."""
+
+    name: str
+    """The convention in the name: `f1_xtreme`, `squad`, `mlqa`."""
+    source: str
+    """Where its rule comes from."""
+    parts: tuple[str, ...]
+    """Names of the columns of `outcomes`."""
+    outcomes: Callable[[Sequence[Any], Sequence[Any], str], Array]
+    """(predictions, references, language) -> [examples, parts]; rows add up to the sums `values` reads."""
+    values: Callable[[Array], Mapping[str, Array]]
+    """[..., parts] sums -> each value (0 to 100) with shape [...]; 0 where a denominator is 0."""
+    headline: tuple[str, ...]
+    """The values whose plain mean is the score of the column; (`f1`, `exact_match`) for question answering."""
+
+    def score(self, sums: Array) -> Array:
+        """The column's score: the mean of the headline values; [..., parts] -> [...]."""
+        values = self.values(sums)
+        return np.asarray(np.mean([values[name] for name in self.headline], axis=0))
+
+
+def require_pairs(predictions: Sized, references: Sized, where: str = "") -> None:
+    """Raise DataError unless there is one prediction for every reference."""
+    if len(predictions) != len(references):
+        raise DataError(f"{where}{len(predictions)} predictions for {len(references)} references.")
+
+
+def rows(table: Sequence[Sequence[float]], parts: int) -> Array:
+    """The outcomes as an array [examples, parts], of that shape also without examples."""
+    return np.asarray(table, dtype=np.float64).reshape(len(table), parts)
+
+
+def ratio(part: Array, whole: Array) -> Array:
+    """part / whole, elementwise, and 0 where whole is 0."""
+    part, whole = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
+    return np.divide(part, whole, out=np.zeros(whole.shape), where=whole != 0)
+
+
+def precision_recall_f1(correct: Array, predicted: Array, gold: Array) -> dict[str, Array]:
+    """`f1`, `precision` and `recall` (0 to 100) from counts, 0 where undefined, as seqeval and XTREME do."""
+    precision, recall = ratio(correct, predicted), ratio(correct, gold)
+    # 2pr/(p+r) and not 2c/(p+g): the same to the last bit as the public scorers.
+    f1 = ratio(2 * precision * recall, precision + recall)
+    return {"f1": 100 * f1, "precision": 100 * precision, "recall": 100 * recall}

@@ -1,0 +1,64 @@
+"""Mean average precision and recall of ranked lists, cut off at k: XTREME-R's retrieval with many candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from xharness.errors import DataError
+from xharness.metrics.base import Array, Metric, ratio, require_pairs, rows
+
+PerQuery = Callable[[Sequence[Any], set[Any], int], float]
+
+
+def average_precision(ranked: Sequence[Any], relevant: set[Any], k: int) -> float:
+    """Precision at each rank up to k that holds a new relevant id, summed, over min(|relevant|, k); 0 to 1.
+
+    With one relevant id this is its reciprocal rank, which is what XTREME-R computes for Mewsli-X.
+    """
+    ranks = _ranks(ranked, relevant, k)
+    return sum(hits / rank for hits, rank in enumerate(ranks, start=1)) / min(len(relevant), k)
+
+
+def recall(ranked: Sequence[Any], relevant: set[Any], k: int) -> float:
+    """Share of the relevant ids among the first k; 0 to 1."""
+    return len(_ranks(ranked, relevant, k)) / len(relevant)
+
+
+def _ranks(ranked: Sequence[Any], relevant: set[Any], k: int) -> list[int]:
+    """The rank (from 1) of each relevant id's first place among the first k, ascending."""
+    first: dict[Any, int] = {}
+    for rank, found in enumerate(ranked[:k], start=1):
+        if found in relevant:
+            first.setdefault(found, rank)
+    return list(first.values())
+
+
+def _ranked_metric(name: str, value: str, source: str, per_query: PerQuery, k: int) -> Metric:
+    def outcomes(predictions: Sequence[Any], references: Sequence[Any], language: str = "") -> Array:
+        """[queries, (value, n)] of ranked ids against relevant ids."""
+        require_pairs(predictions, references)
+        table = []
+        for number, (ranked, relevant) in enumerate(zip(predictions, references, strict=True)):
+            if not relevant or isinstance(relevant, str) or isinstance(ranked, str):
+                raise DataError(f"query {number}: a ranked list and a list of one or more relevant ids are needed.")
+            table.append((per_query(ranked, set(relevant), k), 1.0))
+        return rows(table, 2)
+
+    def values(sums: Array) -> Mapping[str, Array]:
+        """The mean over queries."""
+        return {value: 100 * ratio(sums[..., 0], sums[..., 1])}
+
+    return Metric(name, source, (value, "n"), outcomes, values, (value,))
+
+
+def map_at(k: int) -> Metric:
+    """`map_at_K`; its value is called `map@K`, as XTREME-R's evaluate.py does."""
+    source = "XTREME-R, arXiv 2104.07412 §3; google-research/xtreme evaluate.py, mewslix_map20(), and utils_mewslix.py."
+    return _ranked_metric(f"map_at_{k}", f"map@{k}", source, average_precision, k)
+
+
+def recall_at(k: int) -> Metric:
+    """`recall_at_K`; its value is called `recall@K`."""
+    source = "Share of the relevant ids among the first k, averaged over queries."
+    return _ranked_metric(f"recall_at_{k}", f"recall@{k}", source, recall, k)
