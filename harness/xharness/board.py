@@ -106,7 +106,10 @@ def languages_of(run: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def make_board(
-    run: Mapping[str, Any], records: Sequence[Record], scheme: Scheme, significant: frozenset[tuple[str, str, str]] = frozenset()
+    run: Mapping[str, Any],
+    records: Sequence[Record],
+    scheme: Scheme,
+    significant: frozenset[tuple[str, str, str]] = frozenset(),
 ) -> Board:
     """The board of one run; `significant` holds (checkpoint, intermediate, target) whose gain is."""
     scheme = _with_targets(scheme, run)
@@ -123,14 +126,27 @@ def make_board(
             rows.append(Row(*label, values))
     rows = _mark(rows, columns, significant)
     return Board(
-        title=run["title"], note=run.get("note", ""), comparable=run.get("comparable", True), columns=columns,
-        rows=tuple(rows), footnotes=tuple(_footnotes(run)), chance=_chance(run, records, own),
-    )  # fmt: skip
+        title=run["title"],
+        note=run.get("note", ""),
+        comparable=run.get("comparable", True),
+        columns=columns,
+        rows=tuple(rows),
+        footnotes=tuple(_footnotes(run)),
+        chance=_chance(run, records, own),
+    )
 
 
 def _with_targets(scheme: Scheme, run: Mapping[str, Any]) -> Scheme:
     """The scheme, with targets that it does not know in groups of their own."""
-    groups = dict(scheme.group)
+    ours = {
+        task["counts_as"]: name for name, task in run["tasks"].items() if task["counts_as"] and name in run["targets"]
+    }
+    groups = {
+        n: g.model_copy(update={"tasks": tuple(ours.get(t, t) for t in g.tasks)}) for n, g in scheme.group.items()
+    }
+    scheme = scheme.model_copy(
+        update={"group": groups, "task": {ours.get(name, name): task for name, task in scheme.task.items()}}
+    )
     own: dict[str, list[str]] = {}
     for target in run["targets"]:
         if target not in scheme.tasks:
@@ -145,7 +161,9 @@ def _with_targets(scheme: Scheme, run: Mapping[str, Any]) -> Scheme:
     wanted = set(run["targets"])
     if not wanted & set(scheme.tasks):
         groups = {n: g for n, g in groups.items() if wanted & set(g.tasks)}
-        groups = {n: g.model_copy(update={"tasks": tuple(t for t in g.tasks if t in wanted)}) for n, g in groups.items()}
+        groups = {
+            n: g.model_copy(update={"tasks": tuple(t for t in g.tasks if t in wanted)}) for n, g in groups.items()
+        }
     return scheme.model_copy(update={"group": groups})
 
 
@@ -162,7 +180,10 @@ def _columns(run: Mapping[str, Any], scheme: Scheme) -> tuple[Column, ...]:
 
 
 def _by_seed(
-    scores: Mapping[int, Mapping[str, Mapping[str, float]]], seeds: Sequence[int], scheme: Scheme, own: Mapping[str, Sequence[str]]
+    scores: Mapping[int, Mapping[str, Mapping[str, float]]],
+    seeds: Sequence[int],
+    scheme: Scheme,
+    own: Mapping[str, Sequence[str]],
 ) -> dict[int, Summary]:
     return {seed: summarise(scheme, scores.get(seed, {}), own) for seed in seeds}
 
@@ -184,9 +205,12 @@ def _value(column: Column, mine: Mapping[int, Summary], plain: Mapping[int, Summ
         return Value(seeds=len(values), have=worst.have, want=worst.want, state=state)
     gain = None
     pairs = [
-        (a.value, b.value) for seed, s in mine.items() if seed in plain
-        for a, b in [(_pick(column, s), _pick(column, plain[seed]))] if a.value is not None and b.value is not None
-    ]  # fmt: skip
+        (a.value, b.value)
+        for seed, s in mine.items()
+        if seed in plain
+        for a, b in [(_pick(column, s), _pick(column, plain[seed]))]
+        if a.value is not None and b.value is not None
+    ]
     if pairs and len(pairs) == len(values):
         gain = statistics.fmean(a - b for a, b in pairs)
     spread = statistics.stdev(values) if len(values) > 1 else None
@@ -260,8 +284,10 @@ def _footnotes(run: Mapping[str, Any]) -> list[str]:
     return notes
 
 
-def breakdown(run: Mapping[str, Any], records: Sequence[Record], by: str) -> dict[str, dict[tuple[str, str], dict[str, Average]]]:
-    """target -> (checkpoint, intermediate) -> part -> mean over seeds; parts are languages, families, scripts or data sizes."""
+def breakdown(
+    run: Mapping[str, Any], records: Sequence[Record], by: str
+) -> dict[str, dict[tuple[str, str], dict[str, Average]]]:
+    """target -> (checkpoint, intermediate) -> part -> mean over seeds; parts are languages, families, scripts, sizes."""
     scores, own = scores_of(run, records), languages_of(run)
     split = {"family": by_family, "script": by_script, "size": by_size}.get(by)
     out: dict[str, dict[tuple[str, str], dict[str, Average]]] = {}

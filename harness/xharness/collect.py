@@ -47,16 +47,22 @@ def _glob(pattern: str) -> re.Pattern[str]:
 def matches(pattern: str, cell: Cell) -> bool:
     """Whether a pattern names the cell, with or without its checkpoint and seed."""
     regex = _glob(pattern)
-    return bool(regex.fullmatch(f"{cell.intermediate}->{cell.target}") or regex.fullmatch(cell.name) or regex.fullmatch(cell.id))
+    return bool(
+        regex.fullmatch(f"{cell.intermediate}->{cell.target}") or regex.fullmatch(cell.name) or regex.fullmatch(cell.id)
+    )
 
 
 def collect(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> list[Cell]:
     """All cells of a suite in the grid's order; `extra` checkpoints (from the command line) add rows."""
+    from xharness.patterns import check_patterns
+
     grid = loaded.suite.grid
     names = loaded.profile.checkpoints or grid.checkpoints or tuple(c.name for c in loaded.suite.checkpoint)
     names = (*names, *(c.name for c in extra if c.name not in names))
     if not names:
-        raise UsageError(loaded.document.problem(("checkpoint",), "the suite names no checkpoint; add one with --checkpoint."))
+        raise UsageError(
+            loaded.document.problem(("checkpoint",), "the suite names no checkpoint; add one with --checkpoint.")
+        )
     suite = loaded.path.name
     cells = [
         Cell(suite, intermediate, target, checkpoint, seed)
@@ -69,13 +75,16 @@ def collect(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> list[Cell]:
         cells = [c for c in cells if any(matches(p, c) for p in grid.include)]
     if grid.exclude:
         cells = [c for c in cells if not any(matches(p, c) for p in grid.exclude)]
+    check_patterns(loaded, extra)
+    if not cells:
+        raise UsageError(loaded.document.problem(("grid",), "include and exclude leave no cell."))
     return cells
 
 
 def checkpoint_from(given: str) -> Checkpoint:
     """A checkpoint named on the command line: a folder, or a hub id with an optional `@revision`."""
     path = Path(given).expanduser()
-    if path.exists() or given.startswith((".", "/", "~")):
+    if os.path.exists(path) or given.startswith((".", "/", "~")):
         return Checkpoint(name=_name_for(path.resolve().name), path=str(path.resolve()))
     hub, _, revision = given.partition("@")
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", hub):
@@ -153,7 +162,9 @@ def _by_ids(cells: Sequence[Cell], ids: Sequence[str], loaded: Loaded) -> list[C
             raise NothingSelected(f"no cell is called '{given}'. {nearest(given.split('::', 1)[-1], _names(cells))}")
         for cell in hits:
             before = found.get(cell.id)
-            both = languages if before is None or not (before.languages and languages) else (*before.languages, *languages)
+            both = (
+                languages if before is None or not (before.languages and languages) else (*before.languages, *languages)
+            )
             found[cell.id] = replace(cell, languages=tuple(dict.fromkeys(both)) if both else None)
     return [found[c.id] for c in cells if c.id in found]
 
@@ -219,7 +230,11 @@ def _in_languages(cells: Iterable[Cell], wanted: Sequence[str], loaded: Loaded) 
 
 
 def _nothing(cells: Sequence[Cell], selection: Selection) -> str:
-    word = selection.keyword or selection.marks or " ".join((*selection.targets, *selection.intermediates, *selection.languages))
+    word = (
+        selection.keyword
+        or selection.marks
+        or " ".join((*selection.targets, *selection.intermediates, *selection.languages))
+    )
     option = "-k" if selection.keyword else "-m" if selection.marks else "the selection"
     return f"{option} '{word}' selects none of {len(cells)} cells. {nearest(word, _names(cells))}"
 
@@ -241,25 +256,22 @@ def expected_failure(cell: Cell, loaded: Loaded) -> str | None:
 
 def _holds(condition: str, loaded: Loaded, gpu: bool | None) -> bool:
     """Whether a `skipif` condition holds: `missing(PATH)`, `profile(NAME)`, `no_gpu`, `offline`."""
-    spaced = re.sub(r"(\w+)\(([^)]*)\)", lambda m: f"{m[1]}:{m[2].strip()}", condition)
+    from xharness.patterns import CONDITIONS, spelled
 
     def fact(word: str) -> bool:
         kind, _, value = word.partition(":")
         if kind == "missing" and value:
             path = os.path.expanduser(os.path.expandvars(value))
-            return "$" in path or not Path(path).exists()
+            return "$" in path or not os.path.exists(path)
         if kind == "profile" and value:
             return loaded.profile_name == value
         if word == "no_gpu":
             return not (Path("/dev/nvidiactl").exists() if gpu is None else gpu)
         if word == "offline":
             return os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
-        raise UsageError(
-            loaded.document.problem(("mark",), f"skipif '{condition}': '{word}' is not a condition.",
-                                    "Allowed: missing(PATH), profile(NAME), no_gpu, offline, with and/or/not.", condition)
-        )  # fmt: skip
+        raise UsageError(f"skipif '{condition}': '{word}' is not a condition. Allowed: {CONDITIONS}.")
 
-    return compile_expression(spaced, "skipif")(fact)
+    return compile_expression(spelled(condition), "skipif")(fact)
 
 
 def is_none(cell: Cell) -> bool:

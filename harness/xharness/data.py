@@ -16,7 +16,7 @@ from typing import Any
 
 from xharness.adapter import Adapter, Example, load_adapter
 from xharness.errors import DataError, Problem, nearest
-from xharness.readers import Located, Row, read
+from xharness.readers import Located, Row, located, read
 from xharness.spec.task import ColumnPath, Limit, Source, Split, Task
 
 SHOWN = 5
@@ -133,7 +133,9 @@ def _builtin_rows(source: Source, language: str) -> Iterable[Located]:
     dataset = micro.DATASETS.get(str(source.builtin))
     if dataset is None:
         raise DataError(
-            Problem("built-in data", f"'{source.builtin}' does not exist.", nearest(str(source.builtin), micro.DATASETS))
+            Problem(
+                "built-in data", f"'{source.builtin}' does not exist.", nearest(str(source.builtin), micro.DATASETS)
+            )
         )
     if language not in dataset.languages:
         known = ", ".join(dataset.languages)
@@ -162,7 +164,9 @@ def _hub_rows(repo: str, config: str | None, split: str, revision: str | None) -
         raise DataError(Problem(name, f"cannot be loaded: {_shorten(said)}")) from None
     except (OSError, exceptions.DatasetsError, RuntimeError) as error:
         raise DataError(
-            Problem(name, f"cannot be loaded: {_shorten(str(error))}", "Is the Hub reachable (HF_ENDPOINT, HF_HUB_OFFLINE)?")
+            Problem(
+                name, f"cannot be loaded: {_shorten(str(error))}", "Is the Hub reachable (HF_ENDPOINT, HF_HUB_OFFLINE)?"
+            )
         ) from None
 
 
@@ -201,7 +205,11 @@ def _column(row: Row, path: ColumnPath, where: str) -> Any:
         if not isinstance(value, dict) or part not in value:
             found = ", ".join(value) if isinstance(value, dict) else type(value).__name__
             raise DataError(
-                Problem(where, f"has no column '{path}'; found: {found}.", nearest(part, value) if isinstance(value, dict) else "")
+                Problem(
+                    where,
+                    f"has no column '{path}'; found: {found}.",
+                    nearest(part, value) if isinstance(value, dict) else "",
+                )
             )
         value = value[part]
     return value
@@ -219,9 +227,12 @@ def _named(row: Row, columns: dict[str, ColumnPath], adapter: Adapter, where: st
         elif required:
             given = ", ".join(map(str, row))
             raise DataError(
-                Problem(where, f"has no column '{name}', which the {adapter.name} adapter needs; found: {given}.",
-                        f'Name it in the task: [columns] {name} = "…".')
-            )  # fmt: skip
+                Problem(
+                    where,
+                    f"has no column '{name}', which the {adapter.name} adapter needs; found: {given}.",
+                    f'Name it in the task: [columns] {name} = "…".',
+                )
+            )
     for name in ("id", "side", "gold"):
         if name in row and name not in example:
             example[name] = row[name]
@@ -234,9 +245,12 @@ def _no_duplicates(task: Task, split: Split, language: str, found: list[Example]
         key = f"{example.get('side', '')}\0{example['id']}"
         if example.get("side") != "gold" and key in seen:
             raise DataError(
-                Problem(example["where"], f"repeats the id '{example['id']}' of {seen[key]} "
-                        f"(task {task.name}, {split} [{language}]); ids must be unique.")
-            )  # fmt: skip
+                Problem(
+                    example["where"],
+                    f"repeats the id '{example['id']}' of {seen[key]} "
+                    f"(task {task.name}, {split} [{language}]); ids must be unique.",
+                )
+            )
         seen[key] = example["where"]
 
 
@@ -280,12 +294,19 @@ def hub_commit(kind: str, repo: str, revision: str | None) -> str:
         return str(info.sha)
     except (RepositoryNotFoundError, RevisionNotFoundError):
         what = f"revision '{revision}' of it" if revision else "it"
-        raise DataError(Problem(f"{kind} {repo}", f"the Hub does not have {what}.", "Check the id; private ones need `hf auth login`.")) from None  # fmt: skip
+        raise DataError(
+            Problem(
+                f"{kind} {repo}", f"the Hub does not have {what}.", "Check the id; private ones need `hf auth login`."
+            )
+        ) from None
     except (HfHubHTTPError, OSError, ValueError) as error:
         folder = Path(constants.HF_HUB_CACHE) / f"{kind}s--{repo.replace('/', '--')}" / "refs" / (revision or "main")
         if folder.is_file():
             return folder.read_text().strip()
         raise DataError(
-            Problem(f"{kind} {repo}", f"the Hub cannot be reached and nothing is cached: {_shorten(str(error))}",
-                    "Check the network, HF_ENDPOINT and HF_HUB_OFFLINE.")
-        ) from None  # fmt: skip
+            Problem(
+                f"{kind} {repo}",
+                f"the Hub cannot be reached and nothing is cached: {_shorten(str(error))}",
+                "Check the network, HF_ENDPOINT and HF_HUB_OFFLINE.",
+            )
+        ) from None

@@ -8,7 +8,15 @@ from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from xharness.plan import Plan
 
@@ -28,11 +36,20 @@ class Display:
         self.console, self.plan, self.verbosity = console, plan, verbosity
         self.live: Live | None = None
         self.overall = Progress(
-            TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps"),
-            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False), console=console,
-        )  # fmt: skip
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("steps"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            console=console,
+        )
         self.under_way = Progress(
-            TextColumn("  {task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[progress]}"), console=console
+            TextColumn("  {task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[progress]}"),
+            console=console,
         )
         self.total: TaskID | None = None
         self.rows: dict[str, TaskID] = {}
@@ -45,7 +62,9 @@ class Display:
             self.live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.live:
             self.live.stop()
 
@@ -107,21 +126,29 @@ class Display:
         seconds = self._close(key)
         self._advance()
         word = "found" if event["found"] else "done"
-        speed = event["summary"].get("tokens_per_second")
-        extra = f", {speed:,.0f} tokens/s" if speed else ""
-        resumed = event["summary"].get("resumed_from")
+        tokens = event["summary"].get("tokens")
+        extra = f", {tokens / event['seconds']:,.0f} tokens/s" if tokens and event["seconds"] else ""
+        resumed = event["summary"].get("resumed_at")
         extra += f", resumed from training step {resumed}" if resumed else ""
-        self._say(f"[{self.finished}/{self.count}] {word}: {self.plan.steps[key].work.label}  ({duration(seconds)}{extra})")
+        self._say(
+            f"[{self.finished}/{self.count}] {word}: {self.plan.steps[key].work.label}  ({duration(seconds)}{extra})"
+        )
 
     def _on_failed(self, event: dict[str, Any]) -> None:
         self._close(event["key"])
         self._advance()
-        self._say(f"[{self.finished}/{self.count}] FAILED: {self.plan.steps[event['key']].work.label}: {event['message']}", "red")
+        self._say(
+            f"[{self.finished}/{self.count}] FAILED: {self.plan.steps[event['key']].work.label}: {event['message']}",
+            "red",
+        )
 
     def _on_not_run(self, event: dict[str, Any]) -> None:
         self._advance()
         label = self.plan.steps[event["needs"]].work.label
-        self._say(f"[{self.finished}/{self.count}] not run: {self.plan.steps[event['key']].work.label}: needs {label}", "yellow")
+        self._say(
+            f"[{self.finished}/{self.count}] not run: {self.plan.steps[event['key']].work.label}: needs {label}",
+            "yellow",
+        )
 
     def _on_worker_lost(self, event: dict[str, Any]) -> None:
         label = self.plan.steps[event["key"]].work.label if event["key"] else "nothing"

@@ -6,6 +6,7 @@ with an `event` and mostly a `key`; the display, the log and the run's record li
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -69,17 +70,26 @@ class Worker:
         threads = str(options.threads)
         env = {
             **os.environ,
-            "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads,
-            "RAYON_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TRANSFORMERS_VERBOSITY": "error",
-            "HF_HUB_DISABLE_TELEMETRY": "1", "XHARNESS_THREADS": threads,
-        }  # fmt: skip
+            "OMP_NUM_THREADS": threads,
+            "MKL_NUM_THREADS": threads,
+            "OPENBLAS_NUM_THREADS": threads,
+            "RAYON_NUM_THREADS": threads,
+            "TOKENIZERS_PARALLELISM": "false",
+            "PYTHONUNBUFFERED": "1",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "TRANSFORMERS_VERBOSITY": "error",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "XHARNESS_THREADS": threads,
+        }
         self.number = number
         self.process = subprocess.Popen(
             [sys.executable, "-m", "xharness.worker", str(store.root)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log or subprocess.DEVNULL,
-            env=env, start_new_session=True,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log or subprocess.DEVNULL,
+            env=env,
+            start_new_session=True,
+        )
         self.step: str | None = None
         self.last: set[str] = set()
         """Keys it has just had in its hands: what follows them goes to it, the model still being loaded."""
@@ -90,7 +100,12 @@ class Worker:
         assert self.process.stdin is not None
         self.step = step.key
         self.heard = self.moved = time.monotonic()
-        message = {"key": step.key, "work": step.work.model_dump(mode="json"), "needs": list(step.needs), "about": dict(about)}
+        message = {
+            "key": step.key,
+            "work": step.work.model_dump(mode="json"),
+            "needs": list(step.needs),
+            "about": dict(about),
+        }
         self.process.stdin.write((json.dumps(message, ensure_ascii=False) + "\n").encode())
         self.process.stdin.flush()
 
@@ -109,10 +124,8 @@ class Worker:
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout):
             if stream:
-                try:
+                with contextlib.suppress(OSError):
                     stream.close()
-                except OSError:
-                    pass
 
 
 class Execution:
@@ -147,7 +160,7 @@ class Execution:
         return missing
 
     def run(self) -> Outcome:
-        """Run until nothing is left that could run. On KeyboardInterrupt the workers are stopped and it is raised again."""
+        """Run until nothing is left that could run. KeyboardInterrupt stops the workers and is raised again."""
         self.listen({"event": "begin", "pending": sorted(self.pending), "reused": sorted(self.outcome.reused)})
         if not self.pending:
             return self.outcome
@@ -180,9 +193,12 @@ class Execution:
     def _ready(self) -> list[str]:
         busy = {w.step for w in self.workers}
         return [
-            k for k in self.plan.steps
-            if k in self.pending and k not in busy and not any(n in self.pending or n in busy for n in self.plan.steps[k].needs)
-        ]  # fmt: skip
+            k
+            for k in self.plan.steps
+            if k in self.pending
+            and k not in busy
+            and not any(n in self.pending or n in busy for n in self.plan.steps[k].needs)
+        ]
 
     def _give_orders(self) -> int:
         """Hand the ready steps to idle workers: first what most cells wait for, and to whom has its parent at hand."""
@@ -196,9 +212,12 @@ class Execution:
             key = max(ready, key=lambda k: (bool(worker.last & set(self.plan.steps[k].needs)), self.weights[k]))
             step = self.plan.steps[key]
             about = {
-                **self.options.about, "kind": step.work.KIND, "label": step.work.label, "needs": list(step.needs),
+                **self.options.about,
+                "kind": step.work.KIND,
+                "label": step.work.label,
+                "needs": list(step.needs),
                 "ingredients": step.ingredients,
-            }  # fmt: skip
+            }
             try:
                 worker.order(step, about)
             except OSError:

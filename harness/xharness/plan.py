@@ -11,10 +11,10 @@ retrieval target under several seeds of an untouched encoder.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import xharness
 from xharness import data
@@ -26,6 +26,8 @@ from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Recipe, Task
 from xharness.store import content_key
 from xharness.work import AnyWork, Device, Embed, Evaluate, Mine, Trained, Tune
+
+Made = TypeVar("Made")
 
 KEY_FORMAT = 1
 """Version of the way keys are made; raise it only together with a migration of stores."""
@@ -92,9 +94,8 @@ class Planner:
         self.device = device or Device()
         here = loaded.path.resolve().parent
         self.plugins = tuple(str((here / p).resolve()) for p in loaded.suite.plugins)
-        self._identities: dict[str, str] = {}
         self._failures: dict[object, HarnessError] = {}
-        self._prints: dict[tuple[str, str, tuple[str, ...]], tuple[str, ...]] = {}
+        self._prints: dict[object, object] = {}
 
     def plan(self, cells: Sequence[Cell]) -> Plan:
         """All steps of the cells; a cell that cannot be planned is blocked, and says why."""
@@ -137,9 +138,11 @@ class Planner:
         )
         return self._add(plan, work, (), "intermediate")
 
-    def _trained(self, plan: Plan, cell: Cell, target: Task, origin: dict[str, Any], parent: str | None) -> tuple[str, str]:
+    def _trained(
+        self, plan: Plan, cell: Cell, target: Task, origin: dict[str, Any], parent: str | None
+    ) -> tuple[str, str]:
         tuned_on = target.tune_on or target.name
-        recipe = self.loaded.recipe_of(tuned_on)
+        recipe = self.loaded.recipe_of(target.name)
         after = "" if parent is None else f" after {cell.intermediate}"
         tune = Tune(
             **origin,
@@ -162,7 +165,9 @@ class Planner:
         )
         return self._add(plan, evaluate, (tuned,), "evaluate"), tuned
 
-    def _retrieval(self, plan: Plan, cell: Cell, target: Task, origin: dict[str, Any], parent: str | None) -> tuple[str, str]:
+    def _retrieval(
+        self, plan: Plan, cell: Cell, target: Task, origin: dict[str, Any], parent: str | None
+    ) -> tuple[str, str]:
         splits = tuple(s for s in ("dev", "test") if getattr(target.data, s))
         common = {
             **origin,
@@ -172,7 +177,9 @@ class Planner:
         }
         length = self.loaded.recipe_of(target.name).max_length
         after = "" if parent is None else f" after {cell.intermediate}"
-        embed = Embed(**common, parent=parent, max_length=length, label=f"embed {target.name} with {cell.checkpoint}{after}")
+        embed = Embed(
+            **common, parent=parent, max_length=length, label=f"embed {target.name} with {cell.checkpoint}{after}"
+        )
         embedded = self._add(plan, embed, (parent,) if parent else (), "embed")
         mine = Mine(**common, parent=parent, embeddings=embedded, label=f"mine {cell.name}")
         end = self._add(plan, mine, (embedded,), "mine")
@@ -207,7 +214,7 @@ class Planner:
 
         return self._remember(key, read)
 
-    def _remember(self, key: Any, make: Any) -> Any:
+    def _remember(self, key: object, make: Callable[[], Made]) -> Made:
         if key in self._failures:
             raise self._failures[key]
         if key not in self._prints:
@@ -216,7 +223,7 @@ class Planner:
             except HarnessError as error:
                 self._failures[key] = error
                 raise
-        return self._prints[key]
+        return cast("Made", self._prints[key])
 
     def _add(self, plan: Plan, work: AnyWork, needs: tuple[str, ...], role: str) -> str:
         made_of = ingredients(work)
@@ -230,8 +237,20 @@ class Planner:
 
 
 TASK_FREE = {
-    "title", "group", "licence", "citation", "tags", "note", "recipe", "limit", "profile", "data", "codes", "tune_on",
-}  # fmt: skip
+    "title",
+    "group",
+    "licence",
+    "citation",
+    "tags",
+    "note",
+    "recipe",
+    "counts_as",
+    "limit",
+    "profile",
+    "data",
+    "codes",
+    "tune_on",
+}
 """Fields of a task that cannot change a result, or that count through fingerprints, recipe and limit."""
 EVALUATION_RECIPE = {"max_length", "doc_stride", "precision"}
 """What of a recipe counts when nothing is trained."""
@@ -239,7 +258,9 @@ EVALUATION_RECIPE = {"max_length", "doc_stride", "precision"}
 
 def _task(task: Task, training: bool) -> dict[str, Any]:
     adapter = load_adapter(task.adapter)
-    kept = task.model_dump(mode="json", exclude=TASK_FREE | ({"languages", "also"} if training else set()), exclude_defaults=True)
+    kept = task.model_dump(
+        mode="json", exclude=TASK_FREE | ({"languages", "also"} if training else set()), exclude_defaults=True
+    )
     return {**kept, "adapter": f"{adapter.name}@{adapter.version}"}
 
 
@@ -273,7 +294,7 @@ def ingredients(work: AnyWork) -> dict[str, Any]:
 
 
 def identity_of(checkpoint: Checkpoint) -> str:
-    """A checkpoint by content: a hub commit, or the checksum of a folder's files; CheckpointError when there is none."""
+    """A checkpoint by content: a hub commit, or the checksum of a folder's files; CheckpointError without one."""
     if checkpoint.hub:
         try:
             return f"hub:{checkpoint.hub}@{data.hub_commit('model', checkpoint.hub, checkpoint.revision)}"
@@ -284,7 +305,11 @@ def identity_of(checkpoint: Checkpoint) -> str:
         raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", f"the folder {folder} does not exist."))
     if not (folder / "config.json").is_file():
         raise CheckpointError(
-            Problem(f"checkpoint {checkpoint.name}", f"{folder} has no config.json.", "A checkpoint is a folder saved by transformers.")
+            Problem(
+                f"checkpoint {checkpoint.name}",
+                f"{folder} has no config.json.",
+                "A checkpoint is a folder saved by transformers.",
+            )
         )
     wanted = ("*.json", "*.safetensors", "*.bin", "*.model", "*.txt")
     files = sorted({f for pattern in wanted for f in folder.glob(pattern)})

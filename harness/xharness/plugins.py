@@ -7,6 +7,7 @@ import inspect
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from xharness.adapter import Adapter, register_adapter
 from xharness.errors import Problem, UsageError
@@ -22,20 +23,28 @@ def load_plugins(files: Sequence[str]) -> None:
         path = Path(file)
         spec = importlib.util.spec_from_file_location(f"xharness_plugin_{path.stem}", path)
         if spec is None or spec.loader is None or not path.is_file():
-            raise UsageError(Problem(file, "the plug-in does not exist.", "plugins are Python files, relative to the suite."))
+            raise UsageError(
+                Problem(file, "the plug-in does not exist.", "plugins are Python files, relative to the suite.")
+            )
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module
         try:
             spec.loader.exec_module(module)
         except Exception as error:
-            raise UsageError(Problem(file, f"the plug-in cannot be imported: {type(error).__name__}: {error}.")) from error
+            raise UsageError(
+                Problem(file, f"the plug-in cannot be imported: {type(error).__name__}: {error}.")
+            ) from error
         classes = [
-            c for _, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == spec.name and hasattr(c, "encode")
+            c
+            for _, c in inspect.getmembers(module, inspect.isclass)
+            if c.__module__ == spec.name and hasattr(c, "encode")
         ]
         if not classes:
-            raise UsageError(Problem(file, "defines no adapter.", "An adapter is a class with name, columns, encode, decode, …"))
+            raise UsageError(
+                Problem(file, "defines no adapter.", "An adapter is a class with name, columns, encode, decode, …")
+            )
         for cls in classes:
-            adapter = cls()
+            adapter: Any = cls()
             missing = sorted(n for n in Adapter.__protocol_attrs__ if not hasattr(adapter, n))  # type: ignore[attr-defined]
             if missing:
                 raise UsageError(Problem(file, f"the adapter {cls.__name__} lacks {', '.join(missing)}."))

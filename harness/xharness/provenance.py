@@ -30,7 +30,9 @@ def git_state(folder: Path) -> dict[str, Any]:
     """Commit and whether the work tree is clean, of the repository a folder lies in; empty outside one."""
 
     def git(*words: str) -> str:
-        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True
+        )
         return done.stdout.strip()
 
     try:
@@ -66,6 +68,10 @@ def memory_bytes() -> int:
 def hardware() -> dict[str, Any]:
     """The machine in a few facts."""
     return {
-        "machine": platform.machine(), "system": platform.platform(), "cores": cores(), "memory": memory_bytes(),
-        "gpus": gpus(), "python": sys.executable,
-    }  # fmt: skip
+        "machine": platform.machine(),
+        "system": platform.platform(),
+        "cores": cores(),
+        "memory": memory_bytes(),
+        "gpus": gpus(),
+        "python": sys.executable,
+    }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import json
+import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,13 +30,38 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _load_json(path: Path) -> Any:
+    raw = path.read_bytes()
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(Problem(str(path), f"is not UTF-8 text ({error.reason}).")) from None
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise DataError(Problem(f"{path}:{line}", f"is not UTF-8 text ({error.reason}).")) from None
+    if not text.strip():
+        raise DataError(Problem(str(path), "is empty."))
+    try:
+        return json.loads(text)
     except json.JSONDecodeError as error:
-        hint = "The file ends too early: it seems truncated." if error.pos >= len(error.doc.rstrip()) - 1 else ""
-        raise DataError(Problem(f"{path}:{error.lineno}", f"is not valid JSON: {error.msg}.", hint)) from None
+        cut = error.pos >= len(text.rstrip()) - 1 or error.msg.startswith("Unterminated string")
+        hint = "The file ends too early: it seems truncated." if cut else ""
+        what = f"is not valid JSON: {error.msg} (column {error.colno})."
+        raise DataError(Problem(f"{path}:{error.lineno}", what, hint)) from None
+    except (RecursionError, ValueError) as error:
+        raise DataError(Problem(str(path), f"is not valid JSON: {_why(error)}.")) from None
+
+
+def _why(error: Exception) -> str:
+    """Trouble with JSON that is no syntax error: nested too deeply, a number too long to convert."""
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error).split(";")[0]
+
+
+def _whole(row: Row, where: str) -> Row:
+    """The row, unless a text in it has half a character, which nothing further on could write or encode."""
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        what = f"has half a character ({error.object[error.start]!r}, a lone surrogate), which is no text."
+        raise DataError(Problem(where, what)) from None
+    return row
 
 
 def read_json(path: Path) -> Iterator[Located]:
@@ -41,11 +69,18 @@ def read_json(path: Path) -> Iterator[Located]:
     found = _load_json(path)
     rows = found.get("data") if isinstance(found, dict) else found
     if not isinstance(rows, list):
-        raise DataError(Problem(str(path), "must hold a list of objects, or an object with a list under `data`."))
+        kind = f"an object with {', '.join(map(repr, list(found)[:8]))}" if isinstance(found, dict) else _kind(found)
+        what = "must hold a list of objects, or an object with a list under `data`"
+        raise DataError(Problem(str(path), f"{what}; found {kind}.", "One object a line is jsonl."))
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
-            raise DataError(Problem(f"{path}, row {number}", f"must be an object, found {json.dumps(row)[:60]}."))
-        yield number, row
+            raise DataError(Problem(f"{path}, row {number}", f"must be an object, found {_kind(row)}."))
+        yield number, _whole(row, f"{path}, row {number}")
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return f"{names.get(type(value), 'a number')} ({json.dumps(value)[:60]})"
 
 
 def read_jsonl(path: Path) -> Iterator[Located]:
@@ -56,10 +91,14 @@ def read_jsonl(path: Path) -> Iterator[Located]:
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise DataError(Problem(f"{path}:{number}", f"is not valid JSON: {error.msg} (column {error.colno}).")) from None
+            raise DataError(
+                Problem(f"{path}:{number}", f"is not valid JSON: {error.msg} (column {error.colno}).")
+            ) from None
+        except (RecursionError, ValueError) as error:
+            raise DataError(Problem(f"{path}:{number}", f"is not valid JSON: {_why(error)}.")) from None
         if not isinstance(row, dict):
-            raise DataError(Problem(f"{path}:{number}", f"must be a JSON object, found {line[:60]}."))
-        yield number, row
+            raise DataError(Problem(f"{path}:{number}", f"must be a JSON object, found {_kind(row)}."))
+        yield number, _whole(row, f"{path}:{number}") if "\\u" in line else row
 
 
 def _numbered(fields: list[str]) -> Row:
@@ -71,38 +110,50 @@ def read_table(path: Path, separator: str, header: bool) -> Iterator[Located]:
 
     A tsv has no quoting (quotes are text, as in XTREME's files); a csv quotes as RFC 4180 says.
     """
-    if separator == "\t":
-        split: Iterator[tuple[int, list[str]]] = ((number, line.split("\t")) for number, line in _lines(path) if line)
-    else:
-        stream = path.open(encoding="utf-8-sig", newline="")
-        reader = csv.reader(stream, strict=True)
-        split = _csv_rows(path, reader)
+    split = (
+        ((number, line.split("\t")) for number, line in _lines(path) if line)
+        if separator == "\t"
+        else _csv_rows(path)
+    )
     names: list[str] | None = None
     for number, fields in split:
         if header and names is None:
             names = fields
+            if twice := next((n for n in names if names.count(n) > 1), None):
+                raise DataError(Problem(f"{path}:{number}", f"the header names the column '{twice}' twice."))
             continue
         if names is None:
             yield number, _numbered(fields)
             continue
         if len(fields) != len(names):
             raise DataError(
-                Problem(f"{path}:{number}", f"has {len(fields)} columns, the header has {len(names)}: {', '.join(names)}.")
+                Problem(
+                    f"{path}:{number}", f"has {len(fields)} columns, the header has {len(names)}: {', '.join(names)}."
+                )
             )
         yield number, dict(zip(names, fields, strict=True))
 
 
-def _csv_rows(path: Path, reader: Any) -> Iterator[tuple[int, list[str]]]:
-    try:
-        for fields in reader:
-            if fields:
-                yield reader.line_num, fields
-    except csv.Error as error:
-        raise DataError(Problem(f"{path}:{reader.line_num}", f"is not valid CSV: {error}.")) from None
+def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        reader = csv.reader(stream, strict=True)
+        before = 0
+        try:
+            for fields in reader:
+                if fields:
+                    yield before + 1, fields
+                before = reader.line_num
+        except csv.Error as error:
+            raise DataError(Problem(f"{path}:{before + 1}", f"is not valid CSV: {error}.")) from None
+        except UnicodeDecodeError as error:
+            raise DataError(Problem(str(path), f"is not UTF-8 text ({error.reason}).")) from None
+
+
+_WORD_ID = re.compile(r"[0-9]+(?:[-.][0-9]+)?")
 
 
 def read_conllu(path: Path) -> Iterator[Located]:
-    """CoNLL-U sentences: `tokens`, `lemmas`, `upos`, `xpos`; words inside a multiword token count, empty nodes do not."""
+    """CoNLL-U sentences: `tokens`, `lemmas`, `upos`, `xpos`; words of a multiword token count, empty nodes do not."""
     names = {"tokens": 1, "lemmas": 2, "upos": 3, "xpos": 4}
     sentence: Row = {name: [] for name in names}
     start = 0
@@ -116,7 +167,11 @@ def read_conllu(path: Path) -> Iterator[Located]:
             continue
         fields = line.split("\t")
         if len(fields) != 10:
-            raise DataError(Problem(f"{path}:{number}", f"has {len(fields)} fields; CoNLL-U has 10, separated by tabs."))
+            raise DataError(
+                Problem(f"{path}:{number}", f"has {len(fields)} fields; CoNLL-U has 10, separated by tabs.")
+            )
+        if not _WORD_ID.fullmatch(fields[0]):
+            raise DataError(Problem(f"{path}:{number}", f"must begin with a word's number, found '{fields[0][:40]}'."))
         if "-" in fields[0] or "." in fields[0]:
             continue
         start = start if sentence["tokens"] else number
@@ -155,23 +210,29 @@ def read_squad(path: Path) -> Iterator[Located]:
             context = _field(paragraph, "context", str, path, number)
             for question in _field(paragraph, "qas", list, path, number):
                 number += 1
-                answers = [] if question.get("is_impossible") else question.get("answers", [])
-                yield number, {
+                _field(question, "question", str, path, number)
+                answers = [] if question.get("is_impossible") else _field(question, "answers", list, path, number)
+                row = {
                     "id": str(_field(question, "id", (str, int), path, number)),
                     "title": article.get("title", ""),
                     "context": context,
-                    "question": _field(question, "question", str, path, number),
+                    "question": question["question"],
                     "answers": {
                         "text": [_field(a, "text", str, path, number) for a in answers],
                         "answer_start": [_field(a, "answer_start", int, path, number) for a in answers],
                     },
                 }
+                yield number, _whole(row, f"{path}, question {number}")
 
 
 def _field(holder: Any, key: str, kind: type | tuple[type, ...], path: Path, number: int) -> Any:
-    if not isinstance(holder, dict) or not isinstance(holder.get(key), kind):
-        found = sorted(holder) if isinstance(holder, dict) else type(holder).__name__
-        raise DataError(Problem(f"{path}, question {number}", f"needs `{key}`, found {found}."))
+    where = f"{path}, question {number}" if number else str(path)
+    if not isinstance(holder, dict) or key not in holder:
+        found = ", ".join(sorted(map(repr, holder))) if isinstance(holder, dict) else _kind(holder)
+        raise DataError(Problem(where, f"needs `{key}`; found {found or 'nothing'}.", "The format is SQuAD's json."))
+    if not isinstance(holder[key], kind) or isinstance(holder[key], bool):
+        wanted = {str: "a text", list: "a list", int: "a whole number"}.get(kind, "a text or number")  # type: ignore[call-overload]
+        raise DataError(Problem(where, f"`{key}` must be {wanted}, found {_kind(holder[key])}."))
     return holder[key]
 
 
@@ -181,10 +242,11 @@ def read_parquet(path: Path) -> Iterator[Located]:
     from pyarrow import parquet
 
     try:
-        table = parquet.read_table(path)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(Problem(str(path), f"cannot be read as parquet: {str(error).splitlines()[0]}")) from None
-    yield from enumerate(table.to_pylist(), 1)
+        rows = parquet.read_table(path).to_pylist()
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        said = " ".join(str(error).split())[:200].removesuffix(".")
+        raise DataError(Problem(str(path), f"cannot be read as parquet: {said}.")) from None
+    yield from enumerate(rows, 1)
 
 
 def read_text(path: Path) -> Iterator[Located]:
@@ -204,14 +266,39 @@ READERS: dict[Format, Callable[[Path], Iterator[Located]]] = {
 }
 
 
+UNITS: dict[Format, str] = {"json": "row", "parquet": "row", "squad": "question"}
+"""What is counted in files without lines to speak of."""
+
+
+def located(path: str, form: Format | None, number: int) -> str:
+    """How a message names a row: by line, or by its number in a file that is not read line by line."""
+    return f"{path}, {UNITS[form]} {number}" if form in UNITS else f"{path}:{number}"
+
+
 def read(path: Path, form: Format, header: bool) -> Iterator[Located]:
     """Every row of a local file with its line; DataError where the file cannot be read."""
     try:
+        if os.path.isdir(path):
+            raise DataError(Problem(str(path), "is a folder, not a file."))
+        if not os.path.exists(path):
+            raise DataError(Problem(_printable(path), "does not exist.", _beside(path)))
         if form in ("csv", "tsv"):
             yield from read_table(path, "\t" if form == "tsv" else ",", header)
         else:
             yield from READERS[form](path)
-    except FileNotFoundError:
-        raise DataError(Problem(str(path), "does not exist.")) from None
-    except (IsADirectoryError, PermissionError) as error:
-        raise DataError(Problem(str(path), f"cannot be read: {error.strerror}.")) from None
+    except OSError as error:
+        raise DataError(Problem(str(path), f"cannot be read: {error.strerror or error}.")) from None
+
+
+def _printable(path: Path) -> str:
+    return str(path) if str(path).isprintable() else repr(str(path))
+
+
+def _beside(path: Path) -> str:
+    """The nearest name in the folder, where there is one."""
+    try:
+        close = difflib.get_close_matches(path.name, os.listdir(path.parent), n=1, cutoff=0.6)
+    except (OSError, ValueError):
+        folder = next((p for p in path.parents if os.path.isdir(p)), None)
+        return f"Its folder does not exist either; {folder} does." if folder else ""
+    return f"Did you mean '{close[0]}'?" if close else ""

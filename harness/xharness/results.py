@@ -78,11 +78,18 @@ def cell_results(
             status = Status.XFAILED if status in BAD else Status.XPASSED
         results.append(
             CellResult(
-                cell.name, cell.checkpoint, cell.intermediate, cell.target, cell.seed, status, reason, key,
+                cell.name,
+                cell.checkpoint,
+                cell.intermediate,
+                cell.target,
+                cell.seed,
+                status,
+                reason,
+                key,
                 dev=dev_score(store, plan.dev.get(cell.name, "")),
                 seconds=sum(outcome.seconds.get(s.key, 0.0) for s in plan.under(cell.name)),
             )
-        )  # fmt: skip
+        )
     for cell, why in skipped.items():
         results.append(
             CellResult(cell.name, cell.checkpoint, cell.intermediate, cell.target, cell.seed, Status.SKIPPED, why)
@@ -110,7 +117,14 @@ def records_of(cell: Cell, key: str, scores: Mapping[str, Any]) -> tuple[list[Re
         if "chance" in found:
             values["chance"] = found["chance"]
         records += [
-            Record(*place, metric=metric, value=float(value), n=int(found["n"]), key=key, degenerate=bool(found.get("degenerate")))
+            Record(
+                *place,
+                metric=metric,
+                value=float(value),
+                n=int(found["n"]),
+                key=key,
+                degenerate=bool(found.get("degenerate")),
+            )
             for metric, value in values.items()
         ]
     return records, errors

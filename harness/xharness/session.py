@@ -34,7 +34,7 @@ class Request:
     """What the user asked for."""
 
     suite: str
-    selection: Selection = Selection()
+    selection: Selection = field(default_factory=Selection)
     profile: str | None = None
     checkpoints: tuple[str, ...] = ()
     """Further checkpoints, by hub id or folder."""
@@ -112,18 +112,25 @@ def run(request: Request, console: Console) -> Finished:
     folder = _run_folder(store, loaded)
     about = {"run": folder.name, "versions": versions()}
     options = Options(
-        workers=workers, threads=threads, max_failures=request.max_failures, keep=request.keep,
-        log=folder / "workers.log", about=about,
-    )  # fmt: skip
+        workers=workers,
+        threads=threads,
+        max_failures=request.max_failures,
+        keep=request.keep,
+        log=folder / "workers.log",
+        about=about,
+    )
     head = _head(prepared, request, workers, threads, began)
     _write(folder / "run.json", {**head, "state": "running"})
     if request.verbosity >= 0:
-        cells = f"{len(prepared.cells)} cells, {len(prepared.plan.steps)} steps"
+        cells = f"{len(prepared.cells)} cells, {len(prepared.plan.steps)} steps · {workers} workers × {threads} threads"
         console.print(
-            f"{loaded.suite.title} · profile {loaded.profile_name or '-'} · {cells} · {workers} workers × {threads} threads",
+            f"{loaded.suite.title} · profile {loaded.profile_name or '-'} · {cells}",
             highlight=False,
         )
-    with (folder / "events.jsonl").open("a", encoding="utf-8") as log, Display(console, prepared.plan, request.verbosity) as shown:
+    with (
+        (folder / "events.jsonl").open("a", encoding="utf-8") as log,
+        Display(console, prepared.plan, request.verbosity) as shown,
+    ):
 
         def listen(event: dict[str, Any]) -> None:
             if event["event"] not in ("tick", "progress"):
@@ -193,7 +200,10 @@ def _head(prepared: Prepared, request: Request, workers: int, threads: int, bega
         "seeds": sorted({c.seed for c in prepared.cells}),
         "checkpoints": {n: planner[n].model_dump(mode="json") for n in shown},
         "tasks": {
-            n: t.model_dump(mode="json", include={"title", "group", "metric", "also", "languages", "options", "adapter", "note"})
+            n: t.model_dump(
+                mode="json",
+                include={"title", "counts_as", "group", "metric", "also", "languages", "options", "adapter", "note"},
+            )
             for n, t in loaded.tasks.items()
         },
         "titles": {name: mixture.title or name for name, mixture in loaded.suite.mixture.items()},
@@ -227,7 +237,9 @@ def summary_line(finished: Finished) -> str:
 def latest_run(store: Path, name: str | None = None) -> Path | None:
     """A run's folder by (part of) its name, or the newest finished one."""
     runs = sorted((store.expanduser() / "runs").glob("*/run.json"), key=lambda p: p.parent.name)
-    found = [p.parent for p in runs if (p.parent / "records.jsonl").is_file() and (name is None or name in p.parent.name)]
+    found = [
+        p.parent for p in runs if (p.parent / "records.jsonl").is_file() and (name is None or name in p.parent.name)
+    ]
     return found[-1] if found else None
 
 

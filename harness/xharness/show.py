@@ -14,7 +14,6 @@ from xharness.averages import Average
 from xharness.board import Board, Column, Row, Value
 
 LABEL_WIDTH = 24
-CELL_WIDTH = 8
 
 
 def show_board(board: Board, console: Console, chance: bool = False) -> None:
@@ -22,23 +21,26 @@ def show_board(board: Board, console: Console, chance: bool = False) -> None:
     console.print(Rule(board.title, style="dim"))
     if board.note:
         console.print(board.note, style="bold yellow", highlight=False)
-    per_table = max(2, (console.width - LABEL_WIDTH) // (CELL_WIDTH + 2))
-    for columns in _chunks(board.columns, per_table):
+    for columns in _chunks(board, console.width):
         console.print(_table(board, columns, chance))
     for note in _legend(board):
         console.print(note, style="dim", highlight=False, soft_wrap=True)
 
 
-def _chunks(columns: Sequence[Column], size: int) -> list[list[Column]]:
-    """Columns in as many tables as the width asks for; the average stands in the last."""
-    if len(columns) <= size:
-        return [list(columns)]
+def _width(column: Column) -> int:
+    """Characters a column takes: its longest word or a score with its spread, and the space between columns."""
+    return max(6, *(len(word) for word in column.title.split())) + 2
+
+
+def _chunks(board: Board, width: int) -> list[list[Column]]:
+    """Columns in as many tables as the width asks for; groups stay together."""
+    room = width - max((len(row_label(r, several=False)) for r in board.rows), default=12) - 4
     groups: dict[str, list[Column]] = {}
-    for column in columns:
+    for column in board.columns:
         groups.setdefault(column.group, []).append(column)
     chunks: list[list[Column]] = [[]]
     for members in groups.values():
-        if chunks[-1] and len(chunks[-1]) + len(members) > size:
+        if chunks[-1] and sum(map(_width, [*chunks[-1], *members])) > room:
             chunks.append([])
         chunks[-1].extend(members)
     return chunks
@@ -59,7 +61,9 @@ def _table(board: Board, columns: Sequence[Column], chance: bool) -> Table:
         if several and row.checkpoint != above:
             table.add_row(Text(row.checkpoint, style="bold"))
         above = row.checkpoint
-        table.add_row(Text(("  " if several else "") + row.intermediate), *(value_text(row.values[c.name]) for c in columns))
+        table.add_row(
+            Text(("  " if several else "") + row.intermediate), *(value_text(row.values[c.name]) for c in columns)
+        )
     return table
 
 
@@ -88,7 +92,9 @@ def _legend(board: Board) -> list[str]:
     if any(v.gain is not None for v in values):
         notes.append("second line: difference from none; bold: best of the column")
     if any(v.significant for v in values):
-        notes.append("*: significant difference from none (paired bootstrap over examples, Holm-corrected over the board, 0.05)")
+        notes.append(
+            "*: significant difference from none (paired bootstrap over examples, Holm-corrected over the board, 0.05)"
+        )
     if any(v.spread is not None for v in values):
         notes.append("±: standard deviation over seeds")
     if any(v.state == "degenerate" for v in values):
@@ -99,7 +105,10 @@ def _legend(board: Board) -> list[str]:
 
 
 def show_breakdown(
-    title: str, table_of: Mapping[str, Mapping[tuple[str, str], Mapping[str, Average]]], run: Mapping[str, Any], console: Console
+    title: str,
+    table_of: Mapping[str, Mapping[tuple[str, str], Mapping[str, Average]]],
+    run: Mapping[str, Any],
+    console: Console,
 ) -> None:
     """One table a target: rows as on the board, a column for each language, family, script or size."""
     for target, rows in table_of.items():
@@ -107,7 +116,9 @@ def show_breakdown(
         per_table = max(2, (console.width - LABEL_WIDTH) // (max(map(len, [*parts, "00.0"])) + 2))
         for start in range(0, len(parts), per_table):
             some = parts[start : start + per_table]
-            table = Table(title=f"{run['tasks'][target]['title']} by {title}", title_justify="left", box=None, pad_edge=False)
+            table = Table(
+                title=f"{run['tasks'][target]['title']} by {title}", title_justify="left", box=None, pad_edge=False
+            )
             table.add_column("", no_wrap=True)
             for part in some:
                 table.add_column(part, justify="right", no_wrap=True)

@@ -14,7 +14,9 @@ from xharness.spec.load import Loaded, load_suite
 
 
 def list_cells(
-    suites: Annotated[list[str], typer.Argument(metavar="SUITE...", help="Suite files or names; `SUITE::ID` names cells.")],
+    suites: Annotated[
+        list[str], typer.Argument(metavar="SUITE...", help="Suite files or names; `SUITE::ID` names cells.")
+    ],
     profile: o.ProfileOption = None,
     checkpoint: o.CheckpointOption = None,
     keyword: o.KeywordOption = None,
@@ -51,12 +53,18 @@ def _json(cells: list[Cell], loaded: Loaded) -> str:
         lines.append(
             json.dumps(
                 {
-                    "id": c.id, "checkpoint": c.checkpoint, "intermediate": c.intermediate, "target": c.target, "seed": c.seed,
-                    "group": task.group, "metric": task.metric, "languages": list(c.languages or task.languages),
+                    "id": c.id,
+                    "checkpoint": c.checkpoint,
+                    "intermediate": c.intermediate,
+                    "target": c.target,
+                    "seed": c.seed,
+                    "group": task.group,
+                    "metric": task.metric,
+                    "languages": list(c.languages or task.languages),
                     "skip": skip_reason(c, loaded),
                 }
             )
-        )  # fmt: skip
+        )
     return "".join(f"{line}\n" for line in lines)
 
 

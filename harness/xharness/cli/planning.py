@@ -55,10 +55,14 @@ def _rows(prepared: Prepared) -> list[dict[str, Any]]:
     for key, step in prepared.plan.steps.items():
         rows.append(
             {
-                "key": key, "kind": step.work.KIND, "label": step.work.label, "needs": list(step.needs), "cells": shared[key],
+                "key": key,
+                "kind": step.work.KIND,
+                "label": step.work.label,
+                "needs": list(step.needs),
+                "cells": shared[key],
                 "stored": prepared.store.has(key),
             }
-        )  # fmt: skip
+        )
     return rows
 
 
@@ -71,8 +75,10 @@ def print_plan(prepared: Prepared, console: Console) -> None:
     rows = _rows(prepared)
     left = estimate(prepared.plan, prepared.store)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, justify in (("step", "left"), ("cells", "right"), ("state", "left"), ("key", "left")):
-        table.add_column(name, justify=justify, overflow="fold" if name == "step" else "ellipsis", no_wrap=name != "step")  # type: ignore[arg-type]
+    table.add_column("step", overflow="fold")
+    table.add_column("cells", justify="right")
+    for name in ("state", "key"):
+        table.add_column(name, no_wrap=True)
     for row in rows:
         state = "stored" if row["stored"] else left.state(row["key"])
         table.add_row(row["label"], str(row["cells"]), state, row["key"], style="dim" if row["stored"] else "")

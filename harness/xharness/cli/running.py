@@ -19,7 +19,10 @@ def run(
     checkpoint: o.CheckpointOption = None,
     store: o.StoreOption = o.DEFAULT_STORE,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    workers: Annotated[str, typer.Option("-n", metavar="N|auto", help="Worker processes; the processor's threads are divided among them.")] = "auto",  # fmt: skip
+    workers: Annotated[
+        str,
+        typer.Option("-n", metavar="N|auto", help="Worker processes; the processor's threads are divided among them."),
+    ] = "auto",
     keyword: o.KeywordOption = None,
     marks: o.MarkOption = None,
     intermediate: o.IntermediateOption = None,
@@ -29,14 +32,22 @@ def run(
     seed: o.SeedOption = None,
     deselect: o.DeselectOption = None,
     exit_first: Annotated[bool, typer.Option("-x", help="Stop after the first failed cell.")] = False,
-    max_failures: Annotated[int | None, typer.Option("--maxfail", min=1, help="Stop after so many failed cells.")] = None,
-    keep: Annotated[str, typer.Option("--keep", help="Tuned models that stay: all, intermediates, none.")] = "intermediates",
-    by: Annotated[str | None, typer.Option("--by", help="Break the board down: language, family, script, group.")] = None,
+    max_failures: Annotated[
+        int | None, typer.Option("--maxfail", min=1, help="Stop after so many failed cells.")
+    ] = None,
+    keep: Annotated[
+        str, typer.Option("--keep", help="Tuned models that stay: all, intermediates, none.")
+    ] = "intermediates",
+    by: Annotated[
+        str | None, typer.Option("--by", help="Break the board down: language, family, script, group.")
+    ] = None,
     chance: Annotated[bool, typer.Option("--chance", help="Show the chance or majority baseline.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
     verbose: Annotated[int, typer.Option("-v", count=True, help="Say more; -vv more still.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The board and the summary only.")] = False,
-    save_seconds: Annotated[float, typer.Option("--save-every", metavar="SECONDS", help="Between saved training states.")] = 120.0,
+    save_seconds: Annotated[
+        float, typer.Option("--save-every", metavar="SECONDS", help="Between saved training states.")
+    ] = 120.0,
 ) -> None:
     """Run a suite: what the store has is reused, what is missing is made, and the board is shown."""
     from rich.console import Console
@@ -50,10 +61,19 @@ def run(
     if keep not in ("all", "intermediates", "none"):
         raise UsageError(f"--keep '{keep}' is not known. Allowed: all, intermediates, none.")
     request = Request(
-        suite=path, selection=chosen, profile=profile, checkpoints=tuple(checkpoint or ()), store=store, device=device,
-        workers=_workers(workers), max_failures=1 if exit_first else max_failures, keep=keep,
-        verbosity=-1 if quiet else verbose, save_seconds=save_seconds, argv=tuple(sys.argv),
-    )  # fmt: skip
+        suite=path,
+        selection=chosen,
+        profile=profile,
+        checkpoints=tuple(checkpoint or ()),
+        store=store,
+        device=device,
+        workers=_workers(workers),
+        max_failures=1 if exit_first else max_failures,
+        keep=keep,
+        verbosity=-1 if quiet else verbose,
+        save_seconds=save_seconds,
+        argv=tuple(sys.argv),
+    )
     console = Console()
     if dry_run:
         from xharness.cli.planning import print_plan
@@ -70,7 +90,9 @@ def run(
     from xharness.cli.showing import show_run
 
     show_run(finished.folder, console, by=by, chance=chance)
-    console.print(summary_line(finished), style="bold green" if finished.exit_code == ExitCode.OK else "bold red", highlight=False)
+    console.print(
+        summary_line(finished), style="bold green" if finished.exit_code == ExitCode.OK else "bold red", highlight=False
+    )
     raise typer.Exit(int(finished.exit_code))
 
 

@@ -20,9 +20,13 @@ WIDE = 150
 
 
 def show(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's folder or part of its name; the newest when absent.")] = None,  # fmt: skip
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="A run's folder or part of its name; the newest when absent.")
+    ] = None,
     store: o.StoreOption = o.DEFAULT_STORE,
-    by: Annotated[str | None, typer.Option("--by", help="Break targets down: language, family, script, size, group.")] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", help="Break targets down: language, family, script, size, group.")
+    ] = None,
     chance: Annotated[bool, typer.Option("--chance", help="Show the chance or majority baseline.")] = False,
     form: Annotated[str, typer.Option("--format", help="terminal, json, csv, latex, html.")] = "terminal",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write there instead of the terminal.")] = None,

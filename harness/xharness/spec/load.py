@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from xharness.errors import Problem, UsageError, nearest
-from xharness.spec.parse import Document, read_document, shown, validate
+from xharness.spec.checks import NONE, profiles_of, suite_problems, task_problems
+from xharness.spec.parse import ADDED, NAMED, Document, KeyPath, read_document, shown, validate
 from xharness.spec.suite import Profile, Suite
 from xharness.spec.task import Data, Limit, Recipe, Source, Task
 
-NONE = "none"
-"""The intermediate that trains nothing."""
+__all__ = ["NONE", "Loaded", "find_suite", "load_suite", "load_task", "shipped_suites"]
 
 
 def shipped_suites() -> Path:
@@ -27,14 +27,21 @@ def shipped_suites() -> Path:
 def find_suite(given: str) -> Path:
     """A suite by path, or by the name of a shipped one (`xtreme`)."""
     path = Path(given)
-    if path.is_file():
+    if os.path.isfile(path):
         return path
+    if os.path.isdir(path):
+        raise UsageError(Problem(given, "is a folder; a suite is a TOML file."))
     shipped = shipped_suites()
-    names = {str(p.relative_to(shipped).with_suffix("")): p for p in sorted(shipped.glob("**/*.toml")) if _is_suite(p, shipped)}
+    names = {
+        str(p.relative_to(shipped).with_suffix("")): p
+        for p in sorted(shipped.glob("**/*.toml"))
+        if _is_suite(p, shipped)
+    }
     name = given.removesuffix(".toml").removeprefix("suites/")
     if name in names:
         return names[name]
-    raise UsageError(Problem(given, "is neither a file nor a shipped suite.", nearest(name, names)))
+    shown_as = given if given.isprintable() and len(given) < 500 else repr(given[:80])
+    raise UsageError(Problem(shown_as, "is neither a file nor a shipped suite.", nearest(name, names)))
 
 
 def _is_suite(path: Path, root: Path) -> bool:
@@ -52,6 +59,8 @@ class Loaded:
     profile: Profile
     tasks: dict[str, Task] = field(default_factory=dict)
     """Name -> task, the profile's changes applied, local files absolute."""
+    files: dict[str, Document] = field(default_factory=dict)
+    """Name -> the task's file."""
 
     @property
     def intermediates(self) -> tuple[str, ...]:
@@ -75,18 +84,35 @@ class Loaded:
 
     def recipe_of(self, name: str) -> Recipe:
         """The recipe of a task or of a mixture."""
-        suite, profile = self.suite, self.profile
-        base = self.tasks[name].recipe if name in self.tasks else {}
+        merged: dict[str, Any] = {}
+        places: dict[str, tuple[Document, KeyPath]] = {}
+        for values, document, path in self._recipe_tables(name):
+            merged |= values
+            places |= dict.fromkeys(values, (document, path))
+        return validate(Recipe, merged, self.document, ("recipe", name), places)
+
+    def _recipe_tables(self, name: str) -> Iterator[tuple[dict[str, Any], Document, KeyPath]]:
+        """What a recipe is put together from, the later over the earlier, and where each part stands."""
+        suite, profile, document = self.suite, self.profile, self.document
         if name in suite.mixture:
-            base = {**self._widest(suite.mixture[name].tasks), **suite.mixture[name].recipe}
-        merged = {**base, **suite.recipe.get(name, {}), **profile.recipe, **profile.task.get(name, {})}
-        return validate(Recipe, merged, self.document, under=("recipe", name))
+            mixture = suite.mixture[name]
+            yield self._widest(mixture.tasks), document, ("mixture", name)
+            yield mixture.recipe, document, ("mixture", name, "recipe")
+        elif name in self.tasks:
+            file = self.files.get(name, document)
+            yield self.tasks[name].recipe, file, ("recipe",)
+            yield file.values.get("profile", {}).get(self.profile_name, {}).get("recipe", {}), file, (
+                "profile", self.profile_name, "recipe"
+            )  # fmt: skip
+        yield suite.recipe.get(name, {}), document, ("recipe", name)
+        yield profile.recipe, document, ("profile", self.profile_name, "recipe")
+        yield profile.task.get(name, {}), document, ("profile", self.profile_name, "task", name)
 
     def _widest(self, tasks: tuple[str, ...]) -> dict[str, Any]:
         """A mixture's own base: the recipe of its first task, with the longest of the lengths."""
         recipes = [self.recipe_of(name) for name in tasks]
         first = recipes[0].model_dump(exclude_unset=True)
-        return first | {"max_length": max(r.max_length for r in recipes), "evaluations": 0, "select": "last"}
+        return {**first, "max_length": max(r.max_length for r in recipes), "evaluations": 0, "select": "last"}
 
     def limit_of(self, name: str) -> Limit:
         """The caps of a task: its profile's, then the suite profile's where that is unset."""
@@ -101,16 +127,32 @@ def load_suite(given: str, profile: str | None = None) -> Loaded:
     document = _extended(path, ())
     values = {k: v for k, v in document.values.items() if k != "extends"}
     suite = validate(Suite, values, document)
-    name = profile or suite.default_profile or next(iter(suite.profile), "")
-    if name and name not in suite.profile:
-        where = document.problem(("profile",), f"there is no profile '{name}'.", nearest(name, suite.profile))
+    found = profiles_of(suite, profile)
+    if found is None:
+        name = str(profile or suite.default_profile)
+        path_of = ("profile",) if profile else ("default_profile",)
+        where = document.problem(path_of, f"there is no profile '{name}'.", nearest(name, suite.profile), name)
         raise UsageError(where)
-    loaded = Loaded(path, suite, document, name, suite.profile.get(name, Profile()))
-    _check_names(loaded)
-    loaded.tasks.update(_tasks(loaded))
-    for wanted in (*loaded.tasks, *suite.mixture):
-        loaded.recipe_of(wanted)
+    loaded = Loaded(path, suite, document, *found)
+    catalogue = _catalogue(loaded)
+    if problems := suite_problems(suite, document, catalogue):
+        raise UsageError(*dict.fromkeys(problems))
+    _read_tasks(loaded, catalogue)
+    used = [name for name in suite.mixture if name in loaded.intermediates]
+    _all_problems(loaded.recipe_of, (*loaded.tasks, *used))
     return loaded
+
+
+def _all_problems(check: Callable[[str], object], names: Iterable[str]) -> None:
+    """Call a check on every name and raise what they all say together."""
+    problems: list[Problem] = []
+    for name in names:
+        try:
+            check(name)
+        except UsageError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise UsageError(*dict.fromkeys(problems))
 
 
 def _extended(path: Path, seen: tuple[Path, ...]) -> Document:
@@ -123,52 +165,42 @@ def _extended(path: Path, seen: tuple[Path, ...]) -> Document:
         raise UsageError(document.problem(("extends",), f"must be the path of a suite, found {parent!r}."))
     if path.resolve() in seen:
         raise UsageError(document.problem(("extends",), "the suites extend each other in a circle.", value=parent))
-    beside = path.parent / parent
-    if not beside.is_file():
-        raise UsageError(document.problem(("extends",), f"'{parent}' does not exist beside {shown(path)}.", value=parent))
+    beside = path.parent / os.path.expanduser(parent)
+    if not os.path.isfile(beside):
+        raise UsageError(
+            document.problem(("extends",), f"'{parent}' does not exist beside {shown(path)}.", value=parent)
+        )
     base = _extended(beside, (*seen, path.resolve()))
     own = {k: v for k, v in document.values.items() if k != "extends"}
-    return Document(path, merged(base.values, own), document.positions)
+    return Document(path, merged(base.values, own), document.positions, base, document.values)
 
 
 def merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables merge, named entries (`[[checkpoint]]`) replace their namesakes, marks and expectations add up, the rest replaces."""
+    """Tables merge, `[[checkpoint]]` entries replace namesakes, marks and expectations add up, the rest replaces."""
     out = dict(base)
     for key, value in own.items():
         before = out.get(key)
         if isinstance(value, dict) and isinstance(before, dict):
             out[key] = merged(before, value)
-        elif key == "checkpoint" and isinstance(value, list) and isinstance(before, list):
-            named = {c.get("name"): c for c in before if isinstance(c, dict)}
-            named |= {c.get("name"): c for c in value if isinstance(c, dict)}
-            out[key] = list(named.values())
-        elif key in ("mark", "expect") and isinstance(value, list) and isinstance(before, list):
+        elif key == NAMED and isinstance(value, list) and isinstance(before, list):
+            out[key] = _replaced(before, value)
+        elif key in ADDED and isinstance(value, list) and isinstance(before, list):
             out[key] = [*before, *value]
         else:
             out[key] = value
     return out
 
 
-def _check_names(loaded: Loaded) -> None:
-    """Names that the grid and the profile use must exist."""
-    suite, document, problems = loaded.suite, loaded.document, []
-    checkpoints = {c.name for c in suite.checkpoint}
-    if len(checkpoints) != len(suite.checkpoint):
-        problems.append(document.problem(("checkpoint",), "two checkpoints have the same name."))
-    if NONE in suite.mixture:
-        problems.append(document.problem(("mixture", NONE), "'none' is the row without an intermediate; choose another name."))
-    scopes: list[tuple[tuple[str, ...], tuple[str, ...] | None]] = [
-        (("grid", "checkpoints"), suite.grid.checkpoints),
-        *((("profile", name, "checkpoints"), p.checkpoints) for name, p in suite.profile.items()),
-    ]
-    for path, names in scopes:
-        for name in names or ():
-            if name not in checkpoints:
-                problems.append(
-                    document.problem(path, f"there is no [[checkpoint]] called '{name}'.", nearest(name, checkpoints), name)
-                )
-    if problems:
-        raise UsageError(*problems)
+def _replaced(before: list[Any], own: list[Any]) -> list[Any]:
+    """Entries of the extended suite, each replaced by its namesake, then those that are new."""
+    left = list(own)
+    out = []
+    for entry in before:
+        name = entry.get("name") if isinstance(entry, dict) else None
+        same = [e for e in left if isinstance(e, dict) and name is not None and e.get("name") == name][:1]
+        out += same or [entry]
+        left = [e for e in left if not any(e is s for s in same)]
+    return out + left
 
 
 def _folders(loaded: Loaded) -> Iterator[Path]:
@@ -183,6 +215,13 @@ def _folders(loaded: Loaded) -> Iterator[Path]:
 
 def _catalogue(loaded: Loaded) -> dict[str, Path]:
     """Task name -> file."""
+    missing = [
+        loaded.document.problem(("tasks",), f"'{given}' does not exist.", "Task files lie beside the suite.", given)
+        for given in loaded.suite.tasks
+        if "\0" in given or not os.path.exists(loaded.path.resolve().parent / os.path.expanduser(given))
+    ]
+    if missing:
+        raise UsageError(*missing)
     found: dict[str, Path] = {}
     for place in _folders(loaded):
         if place.is_file():
@@ -190,53 +229,53 @@ def _catalogue(loaded: Loaded) -> dict[str, Path]:
         elif place.is_dir():
             for file in sorted(place.glob("*.toml")):
                 found.setdefault(file.stem, file)
-    for given in loaded.suite.tasks:
-        if not (loaded.path.parent / os.path.expanduser(given)).exists():
-            raise UsageError(loaded.document.problem(("tasks",), f"'{given}' does not exist.", value=given))
     return found
 
 
-def _tasks(loaded: Loaded) -> dict[str, Task]:
-    """Every task that the grid, the mixtures and `tune_on` name."""
-    catalogue = _catalogue(loaded)
-    suite, document = loaded.suite, loaded.document
-    tasks: dict[str, Task] = {}
+def _read_tasks(loaded: Loaded, catalogue: Mapping[str, Path]) -> None:
+    """Read every task that the grid, the mixtures and `tune_on` name; UsageError tells what is wrong with them all."""
+    suite = loaded.suite
+    wanted = [n for n in (*loaded.intermediates, *loaded.targets) if n != NONE and n not in suite.mixture]
+    wanted += [n for mix in loaded.intermediates if mix in suite.mixture for n in suite.mixture[mix].tasks]
     problems: list[Problem] = []
-    wanted: list[tuple[str, tuple[str, ...], Document]] = []
-    for kind, names in (("intermediates", loaded.intermediates), ("targets", loaded.targets)):
-        in_profile = getattr(loaded.profile, kind) is not None
-        path = ("profile", loaded.profile_name, kind) if in_profile else ("grid", kind)
-        wanted += [(n, path, document) for n in names if n != NONE and n not in suite.mixture]
-    used = {n for n in loaded.intermediates if n in suite.mixture}
-    wanted += [(n, ("mixture", mix, "tasks"), document) for mix in used for n in suite.mixture[mix].tasks]
     while wanted:
-        name, path, where = wanted.pop(0)
-        if name in tasks:
-            continue
-        if name not in catalogue:
-            known = {*catalogue, *suite.mixture, NONE} if "intermediates" in path else catalogue
-            problems.append(where.problem(path, f"there is no task called '{name}'.", nearest(name, known), name))
+        name = wanted.pop(0)
+        if name in loaded.files:
             continue
         try:
-            file = read_document(catalogue[name])
-            tasks[name] = load_task(file, loaded.profile_name)
+            file = loaded.files[name] = read_document(catalogue[name])
+            task = loaded.tasks[name] = load_task(file, loaded.profile_name)
         except UsageError as error:
+            loaded.files.setdefault(name, loaded.document)
             problems.extend(error.problems)
             continue
-        if tasks[name].tune_on:
-            wanted.append((str(tasks[name].tune_on), ("tune_on",), file))
+        if task.name != name:
+            what = f"is '{task.name}', but the file is called {name}.toml; the two must agree."
+            problems.append(file.problem(("name",), what))
+        if task.tune_on and task.tune_on not in catalogue:
+            what = f"there is no task called '{task.tune_on}'."
+            own = ("profile", loaded.profile_name, "tune_on")
+            path: KeyPath = own if file.positions.depth(own) == len(own) else ("tune_on",)
+            problems.append(file.problem(path, what, nearest(task.tune_on, catalogue), task.tune_on))
+        elif task.tune_on:
+            wanted.append(task.tune_on)
     if problems:
         raise UsageError(*dict.fromkeys(problems))
-    return tasks
 
 
 def load_task(document: Document, profile: str) -> Task:
     """A task file as the profile sees it, with the paths of local files made absolute."""
     task = validate(Task, document.values, document)
+    if problems := list(task_problems(task, document)):
+        raise UsageError(*dict.fromkeys(problems))
     change = task.profile.get(profile)
     folder = document.path.resolve().parent
     if change is not None:
-        data = {s: getattr(change.data, s) or getattr(task.data, s) for s in ("train", "dev", "test")} if change.data else {}
+        data = (
+            {s: getattr(change.data, s) or getattr(task.data, s) for s in ("train", "dev", "test")}
+            if change.data
+            else {}
+        )
         values = {
             "languages": change.languages or task.languages,
             "data": Data(**data) if data else task.data,
@@ -248,8 +287,13 @@ def load_task(document: Document, profile: str) -> Task:
             "tune_on": change.tune_on or task.tune_on,
         }
         task = task.model_copy(update=values)
-    data_values = {s: tuple(_absolute(source, folder) for source in getattr(task.data, s)) for s in ("train", "dev", "test")}
-    validate(Recipe, task.recipe, document, under=("recipe",))
+    data_values = {
+        s: tuple(_absolute(source, folder) for source in getattr(task.data, s)) for s in ("train", "dev", "test")
+    }
+    own, theirs = document.values.get("recipe", {}), change.recipe if change is not None else {}
+    places: dict[str, tuple[Document, KeyPath]] = dict.fromkeys(own, (document, ("recipe",)))
+    places |= dict.fromkeys(theirs, (document, ("profile", profile, "recipe")))
+    validate(Recipe, task.recipe, document, ("recipe",), places)
     return task.model_copy(update={"data": Data(**data_values), "profile": {}})
 
 

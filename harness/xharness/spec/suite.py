@@ -14,7 +14,7 @@ class Retrieval(Spec):
     """How a checkpoint's sentence embeddings are read off; shown on the board."""
 
     layer: int | None = None
-    """Index into hidden_states (0 is the embedding layer); negative counts from the end; None is two thirds of the depth."""
+    """Index into hidden_states (0: the embeddings); negative counts from the end; None: two thirds of the depth."""
     pooling: Literal["mean", "cls"] = "mean"
     """`mean` over real tokens, special ones included, as XTREME does; or the first token."""
     prefix: str = ""
@@ -40,7 +40,7 @@ class Checkpoint(Spec):
 
 
 def _seed_list(value: Any) -> Any:
-    return [value] if isinstance(value, int) and not isinstance(value, bool) else value
+    return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 Seeds = Annotated[tuple[int, ...], BeforeValidator(_seed_list)]
@@ -142,7 +142,7 @@ class Suite(Spec):
     """Name of a scheme in `suites/schemes/`, or a TOML file: how targets are grouped and averaged."""
     default_profile: str | None = None
     tasks: tuple[str, ...] = ()
-    """Further task files or folders, relative to the suite; the built-in ones and `tasks/` beside the suite are known."""
+    """Further task files or folders, relative to the suite; `tasks/` beside it and the built-in ones are known."""
     plugins: tuple[str, ...] = ()
     """Python files with adapters of your own."""
     checkpoint: tuple[Checkpoint, ...] = ()

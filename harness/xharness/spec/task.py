@@ -13,16 +13,22 @@ Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 Format = Literal["json", "jsonl", "csv", "tsv", "conllu", "columns", "parquet", "squad", "text"]
 SUFFIXES: dict[str, Format] = {
-    ".json": "json", ".jsonl": "jsonl", ".csv": "csv", ".tsv": "tsv",
-    ".conllu": "conllu", ".conll": "columns", ".parquet": "parquet", ".txt": "text",
-}  # fmt: skip
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".conllu": "conllu",
+    ".conll": "columns",
+    ".parquet": "parquet",
+    ".txt": "text",
+}
 
 ColumnPath = str | tuple[str, ...]
 """A column's name, a dotted path into a nested one (`choices.text`), or several columns taken as a list."""
 
 
 def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, dict) else value
+    return (value,) if isinstance(value, dict) else value
 
 
 class Source(Spec):
@@ -152,7 +158,9 @@ class Task(Spec):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.]*$")
     title: str
     adapter: str
-    """Entry point of the task family: classification, tagging, question_answering, multiple_choice, retrieval, or yours."""
+    """The task family: classification, tagging, question_answering, multiple_choice, retrieval, or one of yours."""
+    counts_as: str = ""
+    """The scheme's name of this target, where it differs from the task's (`bucc2018`)."""
     group: str = "other"
     """Group of targets on the board."""
     metric: str
@@ -164,7 +172,10 @@ class Task(Spec):
     codes: dict[str, str] = {}
     """What `{lang}` becomes for a language, where the data set has codes of its own."""
     tune_on: str | None = None
-    """The task whose English train and dev sets a target is tuned on; its own when absent. Targets that name the same share one tuning."""
+    """The task whose English train and dev sets a target is tuned on; its own when absent.
+
+    Targets that name the same task, with the same recipe, share one tuning.
+    """
     labels: tuple[str, ...] = ()
     """Label names in the order of their integer codes."""
     label_map: dict[str, str] = {}
