@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from xharness.adapter import Example, Feature
 from xharness.spec.task import Recipe, Task
-from xharness_adapters.labels import label_name, label_problem
+from xharness_adapters.labels import label_name, label_problem, labels_in
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,6 +43,10 @@ class Classification:
         if not any(text.strip() for text in texts):
             return "the text is empty."
         return label_problem(task, example["label"])
+
+    def labels_of(self, task: Task, examples: Sequence[Example]) -> tuple[str, ...]:
+        """The labels in the rows, sorted."""
+        return labels_in(task, (example["label"] for example in examples))
 
     def encode(
         self, task: Task, examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, recipe: Recipe, train: bool
@@ -90,4 +95,8 @@ class Classification:
 
     def reference(self, task: Task, example: Example) -> Any:
         """The label's name."""
-        return label_name(task, example["label"])
+        return label_name(task, example["label"]) or str(example["label"])
+
+    def trivial(self, references: Sequence[Any]) -> list[Any]:
+        """The most frequent label for all."""
+        return [Counter(references).most_common(1)[0][0]] * len(references)

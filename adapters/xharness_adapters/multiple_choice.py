@@ -6,6 +6,7 @@ choices. Where the two do not fit, the context gives way, never the choice.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -116,6 +117,10 @@ class MultipleChoice:
     def reference(self, task: Task, example: Example) -> Any:
         """The number of the right choice, from 0."""
         return answer_index(task, example)
+
+    def trivial(self, references: Sequence[Any]) -> list[Any]:
+        """The most frequent answer for all."""
+        return [Counter(references).most_common(1)[0][0]] * len(references)
 
 
 def _options(task: Task) -> Options:

@@ -37,8 +37,9 @@ class Options(BaseModel):
     """Starts and ends that are combined, of each window."""
     max_question_length: int = Field(default=64, gt=0)
     """Sub-words of a question; what is longer is cut off its end."""
-    unanswerable: bool = False
-    """Whether questions may have no answer; then '' is predicted where the empty span scores best (SQuAD v2.0)."""
+    unanswerable: bool | None = None
+    """Whether questions may have no answer; then '' is predicted where the empty span scores best (SQuAD v2.0).
+    Absent: whether the task's metric is `squad_v2`."""
     null_threshold: float = 0.0
     """How far the empty span may score above the best answer before '' is predicted."""
 
@@ -149,9 +150,13 @@ class QuestionAnswering:
         """The texts of the gold answers; empty where there is none."""
         return [text for text, _ in spans(example)]
 
+    def trivial(self, references: Sequence[Any]) -> list[Any]:
+        """No answer: right for what cannot be answered, wrong for the rest."""
+        return [""] * len(references)
+
 
 def _options(task: Task) -> Options:
-    return Options(**task.options)
+    return Options(**{"unanswerable": "squad_v2" in (task.metric, *task.also), **task.options})
 
 
 def spans(example: Example) -> list[tuple[str, int]]:

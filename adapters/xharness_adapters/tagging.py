@@ -6,6 +6,7 @@ again. XTREME cuts likewise (third_party/utils_tag.py); jiant truncates, and los
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from xharness.adapter import Example, Feature
 from xharness.spec.task import Recipe, Task
-from xharness_adapters.labels import label_name, label_problem
+from xharness_adapters.labels import label_name, label_problem, labels_in
 from xharness_adapters.template import sub_words, template_of
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ class Tagging:
         if len(tokens) != len(tags):
             return f"there are {len(tokens)} words and {len(tags)} tags."
         return next(filter(None, (label_problem(task, tag) for tag in dict.fromkeys(tags))), None)
+
+    def labels_of(self, task: Task, examples: Sequence[Example]) -> tuple[str, ...]:
+        """The tags in the rows, sorted."""
+        return labels_in(task, (tag for example in examples for tag in example["tags"]))
 
     def encode(
         self, task: Task, examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, recipe: Recipe, train: bool
@@ -105,8 +110,13 @@ class Tagging:
         return tags
 
     def reference(self, task: Task, example: Example) -> Any:
-        """The names of the gold tags."""
-        return [label_name(task, tag) for tag in example["tags"]]
+        """The names of the gold tags; one that the train split does not have stands as it is."""
+        return [label_name(task, tag) or str(tag) for tag in example["tags"]]
+
+    def trivial(self, references: Sequence[Any]) -> list[Any]:
+        """The most frequent tag for every word."""
+        tag = Counter(tag for tags in references for tag in tags).most_common(1)[0][0]
+        return [[tag] * len(tags) for tags in references]
 
 
 def _word_pieces(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], room: int) -> dict[str, list[int]]:

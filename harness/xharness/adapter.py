@@ -93,6 +93,17 @@ class TunableAdapter(Adapter, Protocol):
     def reference(self, task: Task, example: Example) -> Any:
         """What a prediction is compared with, as the metric wants it (JSON values)."""
 
+    def trivial(self, references: Sequence[Any]) -> list[Any]:
+        """What says a model that has learnt nothing: the most frequent class for all; the board's chance row."""
+
+
+@runtime_checkable
+class LabellingAdapter(TunableAdapter, Protocol):
+    """A family whose head has one output a label; a task that names no labels has those of its train split."""
+
+    def labels_of(self, task: Task, examples: Sequence[Example]) -> tuple[str, ...]:
+        """The labels in the rows, sorted."""
+
 
 @dataclass(frozen=True)
 class Found:

@@ -54,8 +54,6 @@ def matches(pattern: str, cell: Cell) -> bool:
 
 def collect(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> list[Cell]:
     """All cells of a suite in the grid's order; `extra` checkpoints (from the command line) add rows."""
-    from xharness.patterns import check_patterns
-
     grid = loaded.suite.grid
     names = loaded.profile.checkpoints or grid.checkpoints or tuple(c.name for c in loaded.suite.checkpoint)
     names = (*names, *(c.name for c in extra if c.name not in names))
@@ -75,7 +73,6 @@ def collect(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> list[Cell]:
         cells = [c for c in cells if any(matches(p, c) for p in grid.include)]
     if grid.exclude:
         cells = [c for c in cells if not any(matches(p, c) for p in grid.exclude)]
-    check_patterns(loaded, extra)
     if not cells:
         raise UsageError(loaded.document.problem(("grid",), "include and exclude leave no cell."))
     return cells

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -33,18 +34,42 @@ def examples(task: Task, split: Split, language: str, limit: Limit | None = None
         raise DataError(Problem(f"task {task.name}", f"has no {split} data in this profile."))
     adapter = load_adapter(task.adapter)
     found: list[Example] = []
+    empty: list[str] = []
     for source in sources:
-        found.extend(_from_source(task, adapter, source, language, several=len(sources) > 1))
+        seen: Seen = {}
+        before = len(found)
+        found.extend(_from_source(task, adapter, source, language, len(sources) > 1, seen))
+        if len(found) == before:
+            empty.append(_why_empty(source, task, language, seen))
     if not found:
-        where = ", ".join(name_of(s, task, language) for s in sources)
-        raise DataError(Problem(f"task {task.name}, {split} [{language}]", f"has no rows: {where}."))
-    _no_duplicates(task, split, language, found)
+        raise DataError(Problem(f"task {task.name}, {split} [{language}]", f"has no rows: {'; '.join(empty)}."))
+    about = f"task {task.name}, {split} [{language}]"
+    _no_duplicates(about, found)
+    _gold_exists(about, found)
     cap = getattr(limit or Limit(), split)
     if cap is not None and cap < len(found) and "side" not in found[0]:
         found = [found[i] for i in _chosen(len(found), cap, seed)]
     for example in found:
         del example["where"]
     return found
+
+
+Seen = dict[str, dict[str, None]]
+"""Column -> the values it had, of the columns that choose rows."""
+
+
+def _why_empty(source: Source, task: Task, language: str, seen: Seen) -> str:
+    """Which condition no row met, and what the data has instead."""
+    name, code = name_of(source, task, language), code_of(task, language)
+    if not seen:
+        return f"{name} is empty"
+    parts = []
+    for column, wanted in source.where.items():
+        value = _fill(wanted, code) if isinstance(wanted, str) else wanted
+        if column in seen and not any(_matches(v, wanted, code) for v in seen[column]):
+            others = ", ".join([*seen[column]][:12]) + (", …" if len(seen[column]) > 12 else "")
+            parts.append(f"no row has {column} = {value!r}, there are: {others}")
+    return f"{name}: {' and '.join(parts) or 'where, drop and rows leave none'}"
 
 
 @lru_cache(maxsize=64)
@@ -78,33 +103,53 @@ def path_of(source: Source, code: str) -> Path:
     """The local file of a source for one language code; an unset environment variable is an error."""
     assert source.file is not None
     path = os.path.expanduser(os.path.expandvars(_fill(source.file, code)))
-    if "$" in path:
-        raise DataError(Problem(source.file, "names an environment variable that is not set."))
+    if unset := re.search(r"\$(\w+|\{[^}]*\})", path):
+        name = unset[1].strip("{}")
+        hint = f"Set {name} to the folder that has the data."
+        raise DataError(Problem(source.file, f"the environment variable {name} is not set.", hint))
+    if "\0" in path:
+        raise DataError(Problem(repr(source.file), "is no path: it has a zero character."))
     return Path(path)
 
 
-def _from_source(task: Task, adapter: Adapter, source: Source, language: str, several: bool) -> Iterator[Example]:
+def _from_source(
+    task: Task, adapter: Adapter, source: Source, language: str, several: bool, seen: Seen
+) -> Iterator[Example]:
     name = name_of(source, task, language)
     columns = dict(source.columns if source.columns is not None else ({} if source.builtin else task.columns))
-    rows = _kept(source, _rows(task, source, language, columns), code_of(task, language), name)
+    rows = _kept(source, _rows(task, source, language, columns), code_of(task, language), name, seen)
     if source.rows:
         held = list(rows)
         rows = iter(held[round(source.rows[0] * len(held)) : round(source.rows[1] * len(held))])
     problems: list[Problem] = []
     for number, row in rows:
-        where = f"{name}:{number}" if source.file else f"{name}, row {number}"
+        where = _where(source, name, number)
         example = _named(row, columns, adapter, where, side=source.side)
         given = example.get("id")
         example["id"] = str(given) if given is not None else (f"{name}:{number}" if several else str(number))
         example |= {"language": language, "where": where}
-        problem = None if source.side == "gold" else adapter.check(task, example)
-        if problem:
+        if problem := _complaint(task, adapter, example):
             problems.append(Problem(where, problem))
             if len(problems) >= SHOWN:
                 break
         yield example
     if problems:
         raise DataError(*problems)
+
+
+def _where(source: Source, name: str, number: int) -> str:
+    return located(name, source.file_format, number) if source.file else f"{name}, row {number}"
+
+
+def _complaint(task: Task, adapter: Adapter, example: Example) -> str | None:
+    """The adapter's complaint about a row; a value of a kind that it did not expect is one too."""
+    if example.get("side") == "gold":
+        return None
+    try:
+        return adapter.check(task, example)
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
+        kinds = ", ".join(f"{k}: {type(v).__name__}" for k, v in example.items() if k in adapter.columns)
+        return f"cannot be read by the {adapter.name} adapter ({type(error).__name__}: {error}); it has {kinds}."
 
 
 def _rows(task: Task, source: Source, language: str, columns: dict[str, ColumnPath]) -> Iterable[Located]:
@@ -140,6 +185,11 @@ def _builtin_rows(source: Source, language: str) -> Iterable[Located]:
     if language not in dataset.languages:
         known = ", ".join(dataset.languages)
         raise DataError(Problem(f"built-in {source.builtin}", f"has no language '{language}'. It has: {known}."))
+    if (source.split or "train") not in dataset.splits:
+        known = ", ".join(dataset.splits)
+        raise DataError(
+            Problem(f"built-in {source.builtin}", f"has no split '{source.split or 'train'}'.", f"Allowed: {known}.")
+        )
     return enumerate(micro.rows(str(source.builtin), source.split or "train", language, source.size, source.seed), 1)
 
 
@@ -183,12 +233,16 @@ def _matches(value: Any, wanted: str | int, code: str) -> bool:
     return bool(str(value) == str(wanted))
 
 
-def _kept(source: Source, rows: Iterable[Located], code: str, name: str) -> Iterator[Located]:
+def _kept(source: Source, rows: Iterable[Located], code: str, name: str, seen: Seen) -> Iterator[Located]:
     dropped = {c: v if isinstance(v, tuple) else (v,) for c, v in source.drop.items()}
     for number, row in rows:
         for column in (*source.where, *dropped):
             if column not in row:
-                raise DataError(Problem(f"{name}, row {number}", f"has no column '{column}'.", nearest(column, row)))
+                where = _where(source, name, number)
+                raise DataError(Problem(where, f"has no column '{column}'.", nearest(column, row)))
+            values = seen.setdefault(column, {})
+            if len(values) < 1000:
+                values[str(row[column])[:60]] = None
         if all(_matches(row[c], v, code) for c, v in source.where.items()) and not any(
             _matches(row[c], v, code) for c, values in dropped.items() for v in values
         ):
@@ -239,19 +293,47 @@ def _named(row: Row, columns: dict[str, ColumnPath], adapter: Adapter, where: st
     return example
 
 
-def _no_duplicates(task: Task, split: Split, language: str, found: list[Example]) -> None:
+def _no_duplicates(about: str, found: list[Example]) -> None:
     seen: dict[str, str] = {}
     for example in found:
         key = f"{example.get('side', '')}\0{example['id']}"
         if example.get("side") != "gold" and key in seen:
-            raise DataError(
-                Problem(
-                    example["where"],
-                    f"repeats the id '{example['id']}' of {seen[key]} "
-                    f"(task {task.name}, {split} [{language}]); ids must be unique.",
-                )
-            )
+            what = f"repeats the id '{example['id']}' of {seen[key]} ({about}); ids must be unique."
+            raise DataError(Problem(example["where"], what))
         seen[key] = example["where"]
+
+
+def _gold_exists(about: str, found: list[Example]) -> None:
+    """For mining: both sides have rows, and every gold pair names a sentence of each."""
+    sides: dict[str, set[str]] = {"source": set(), "target": set()}
+    sided = [e for e in found if e.get("side") is not None]
+    for example in sided:
+        if example["side"] in sides:
+            sides[example["side"]].add(example["id"])
+    for side, ids in sides.items():
+        if sided and not ids:
+            raise DataError(Problem(about, f"has no rows of the {side} side.", "Mining needs source, target and gold."))
+    problems: list[Problem] = []
+    for example in sided:
+        for side, name in _partners(example):
+            if name not in sides[side]:
+                what = f"the gold id '{name}' is not on the {side} side ({about})."
+                problems.append(Problem(example["where"], what, nearest(name, sides[side]) if not problems else ""))
+        if len(problems) >= SHOWN:
+            break
+    if problems:
+        raise DataError(*problems)
+
+
+def _partners(example: Example) -> list[tuple[str, str]]:
+    """(side, id) of every sentence that a row for mining says is there."""
+    partner = str(example["gold"]) if example.get("gold") else ""
+    if example["side"] == "gold":
+        return [
+            ("source", str(example.get("source") or example["id"])),
+            ("target", str(example.get("target") or partner)),
+        ]
+    return [("target" if example["side"] == "source" else "source", partner)] if partner else []
 
 
 def fingerprint(task: Task, split: Split, language: str) -> list[str]:

@@ -20,7 +20,7 @@ import xharness
 from xharness import data
 from xharness.adapter import load_adapter
 from xharness.collect import Cell
-from xharness.errors import CheckpointError, DataError, HarnessError, Problem
+from xharness.errors import CheckpointError, DataError, HarnessError, Problem, nearest
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Recipe, Task
@@ -319,9 +319,13 @@ def identity_of(checkpoint: Checkpoint) -> str:
     return f"files:{digest.hexdigest()}"
 
 
+BUILT_IN = ("tiny",)
+"""Names of the encoders that come with the package."""
+
+
 def builtin_folder(name: str) -> Path:
     """The folder of a built-in encoder."""
     folder = Path(xharness.__file__).parent / "micro" / "encoder"
-    if name != "tiny":
-        raise CheckpointError(f"no built-in checkpoint is called '{name}'. Allowed: tiny.")
+    if name not in BUILT_IN:
+        raise CheckpointError(f"no built-in checkpoint is called '{name}'. {nearest(name, BUILT_IN)}")
     return folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ def load_plugins(files: Sequence[str]) -> None:
             continue
         path = Path(file)
         spec = importlib.util.spec_from_file_location(f"xharness_plugin_{path.stem}", path)
-        if spec is None or spec.loader is None or not path.is_file():
+        if spec is None or spec.loader is None or not os.path.isfile(path):
             raise UsageError(
                 Problem(file, "the plug-in does not exist.", "plugins are Python files, relative to the suite.")
             )

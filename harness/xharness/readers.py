@@ -111,9 +111,7 @@ def read_table(path: Path, separator: str, header: bool) -> Iterator[Located]:
     A tsv has no quoting (quotes are text, as in XTREME's files); a csv quotes as RFC 4180 says.
     """
     split = (
-        ((number, line.split("\t")) for number, line in _lines(path) if line)
-        if separator == "\t"
-        else _csv_rows(path)
+        ((number, line.split("\t")) for number, line in _lines(path) if line) if separator == "\t" else _csv_rows(path)
     )
     names: list[str] | None = None
     for number, fields in split:
@@ -231,7 +229,8 @@ def _field(holder: Any, key: str, kind: type | tuple[type, ...], path: Path, num
         found = ", ".join(sorted(map(repr, holder))) if isinstance(holder, dict) else _kind(holder)
         raise DataError(Problem(where, f"needs `{key}`; found {found or 'nothing'}.", "The format is SQuAD's json."))
     if not isinstance(holder[key], kind) or isinstance(holder[key], bool):
-        wanted = {str: "a text", list: "a list", int: "a whole number"}.get(kind, "a text or number")  # type: ignore[call-overload]
+        names: dict[object, str] = {str: "a text", list: "a list", int: "a whole number"}
+        wanted = names.get(kind, "a text or number")
         raise DataError(Problem(where, f"`{key}` must be {wanted}, found {_kind(holder[key])}."))
     return holder[key]
 

@@ -14,17 +14,20 @@ from typing import Any
 
 from rich.console import Console
 
+from xharness.adapter import load_adapter
 from xharness.collect import Cell, Selection, checkpoint_from, collect, expected_failure, select, skip_reason
 from xharness.display import Display, duration
 from xharness.errors import ExitCode
 from xharness.execute import Options, Outcome, execute
 from xharness.expectations import Judged, judge
+from xharness.fit import check_fit, load_own_plugins
+from xharness.patterns import check_patterns
 from xharness.plan import Plan, Planner
-from xharness.plugins import load_plugins
 from xharness.provenance import cores, git_state, gpus, hardware, versions
 from xharness.results import BAD, CellResult, Status, cell_results, write_records
 from xharness.spec.load import Loaded, load_suite
 from xharness.spec.suite import Checkpoint
+from xharness.spec.task import Task
 from xharness.store import Store
 from xharness.work import Device
 
@@ -77,9 +80,10 @@ class Finished:
 def prepare(request: Request) -> Prepared:
     """Load, collect, select and plan; nothing is written."""
     loaded = load_suite(request.suite, request.profile)
-    here = loaded.path.resolve().parent
-    load_plugins([str((here / p).resolve()) for p in loaded.suite.plugins])
+    load_own_plugins(loaded)
+    check_fit(loaded)
     extra = tuple(checkpoint_from(given) for given in request.checkpoints)
+    check_patterns(loaded, extra)
     cells = select(collect(loaded, extra), request.selection, loaded)
     skipped = {c: why for c in cells if (why := skip_reason(c, loaded, gpu=gpus() > 0)) is not None}
     _, threads = parallel(request, loaded)
@@ -199,13 +203,7 @@ def _head(prepared: Prepared, request: Request, workers: int, threads: int, bega
         "targets": [t for t in loaded.targets if any(c.target == t for c in prepared.cells)],
         "seeds": sorted({c.seed for c in prepared.cells}),
         "checkpoints": {n: planner[n].model_dump(mode="json") for n in shown},
-        "tasks": {
-            n: t.model_dump(
-                mode="json",
-                include={"title", "counts_as", "group", "metric", "also", "languages", "options", "adapter", "note"},
-            )
-            for n, t in loaded.tasks.items()
-        },
+        "tasks": {name: _task_facts(task) for name, task in loaded.tasks.items()},
         "titles": {name: mixture.title or name for name, mixture in loaded.suite.mixture.items()},
         "resolved": loaded.suite.model_dump(mode="json", exclude_defaults=True),
         "argv": list(request.argv or sys.argv),
@@ -217,6 +215,13 @@ def _head(prepared: Prepared, request: Request, workers: int, threads: int, bega
         "hardware": hardware(),
         "languages_selected": {c.name: list(c.languages) for c in prepared.cells if c.languages},
     }
+
+
+def _task_facts(task: Task) -> dict[str, Any]:
+    """What the board says of a task; the adapter's options with their defaults, since a reader must see them."""
+    shown = {"title", "counts_as", "group", "metric", "also", "languages", "adapter", "note"}
+    options = load_adapter(task.adapter).options(**task.options).model_dump(mode="json")
+    return {**task.model_dump(mode="json", include=shown), "options": options}
 
 
 def summary_line(finished: Finished) -> str:

@@ -52,7 +52,7 @@ def _table(board: Board, columns: Sequence[Column], chance: bool) -> Table:
     table.add_column("checkpoint / intermediate" if several else "intermediate", no_wrap=True, min_width=12)
     for column in columns:
         style = {"target": "", "group": "cyan", "average": "bold"}[column.kind]
-        table.add_column(column.title, justify="right", style=style, min_width=6, max_width=12)
+        table.add_column(column.title, justify="right", style=style, min_width=6, overflow="fold")
     if chance and board.chance:
         cells = [Text(f"{board.chance[c.name]:.1f}" if c.name in board.chance else "", style="dim") for c in columns]
         table.add_row(Text("chance or majority", style="dim"), *cells)

@@ -38,7 +38,7 @@ the The a AN an theatre una Los el elefante las der Die das Eine einen deine là
 الكتاب ال والقلم سيارة القاهرة قال ، ؟ ؛ 中国 北京市 的 2008年 NBA球员 。 、 《史记》 भारत है । ॥ किताब tower tower Tower
 3.14 $5 US$ -7 don't well-known (1990) ¿qué? «oui» „ja“ … – — x² € + = ~ ` ^ _ a_b ß İ Σίσυφος a\u0301 한국 ไทย
 """
-VOCABULARY = ["", *WORDS.split()]
+VOCABULARY = ["", *WORDS.split(), *sorted(set().union(*ARTICLES.values()))]
 JOINTS = ["", " ", " ", " ", "  ", "\t", "\n", "\u00a0", "\u3000", ",", "-"]
 
 

@@ -109,10 +109,11 @@ def test_breakdowns_by_family_script_and_data_size():
         "Latn": 60.0,
     }
     # CC-100 GiB: en 300.8; de 66.6, ar 28, he 31.6; ur 5.7; yo none.
+    scores = scores | {"ta": 40.0, "eu": 10.0}  # 12.2 and 2.0
     assert {name: found.value for name, found in by_size(scores, scores).items()} == {
         "100 GiB and more": 90.0,
-        "10 to 100 GiB": pytest.approx(160 / 3),
-        "1 to 10 GiB": 20.0,
+        "10 to 100 GiB": 50.0,
+        "1 to 10 GiB": 15.0,
         "not in CC-100": 10.0,
     }
 

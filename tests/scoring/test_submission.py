@@ -6,6 +6,8 @@ import pytest
 
 from xharness.errors import DataError, UsageError
 from xharness.scheme import load_scheme
+from xharness.spec.load import load_task, shipped_suites
+from xharness.spec.parse import read_document
 from xharness.submission import Outcome, average_of, score_folder, write_folder
 
 XTREME = load_scheme("xtreme")
@@ -294,6 +296,40 @@ def test_what_a_layout_cannot_hold_is_refused_before_anything_is_written(tmp_pat
     with pytest.raises(DataError, match=message):
         write_folder({"pawsx": {"fr": [Outcome("0", "1", "1")]}, task: {"de": [row]}}, tmp_path / "out", XTREME)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("task", "content", "message"),
+    [
+        ("xcopa", '{"label": 1}\n{"label": true}\n', "xcopa/test-qu.jsonl:2: unknown label True. Allowed: 0, 1."),
+        ("xcopa", '{"label": 1}\n1\n', 'xcopa/test-qu.jsonl:2: must hold a JSON object with a "label".'),
+        ("xcopa", '{"label": 1}\n', "xcopa/test-qu.jsonl:1: 1 rows here, 2 in "),
+        ("mewslix", '{"m": ["Q1"]}', "has nothing for id 'n' of "),
+        ("mewslix", '{"m": ["Q1"],\n"n": "Q5"}', ":2: id 'n' must have a ranked list of ids, found 'Q5'."),
+    ],
+)
+def test_faults_in_the_files_of_xtreme_r_are_told_alike(tmp_path, task, content, message):
+    language = {"xcopa": "qu", "mewslix": "ta"}[task]
+    scheme = load_scheme("xtreme-r")
+    outcomes = {task: dict.fromkeys(scheme.of(task).languages, ROWS[task])}
+    write_folder(outcomes, tmp_path / "p", scheme, labels=tmp_path / "l")
+    (tmp_path / "p" / task / f"test-{language}.{scheme.of(task).file}").write_text(content)
+    with pytest.raises(DataError) as caught:
+        score_folder(tmp_path / "p", tmp_path / "l", scheme)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["xtreme", "xtreme-r"])
+def test_every_shipped_target_can_be_exported_label_by_label(name, tmp_path):
+    scheme = load_scheme(name)
+    tasks = [load_task(read_document(p), "paper") for p in sorted((shipped_suites() / "tasks").glob("*.toml"))]
+    counting = {task.counts_as or task.name: task for task in tasks if (task.counts_as or task.name) in scheme.tasks}
+    assert len(counting) >= 8
+    for target, task in counting.items():
+        if scheme.of(target).labels and task.labels:
+            tags = scheme.of(target).layout == "tags"
+            rows = [Outcome(one, [one] if tags else one, [one] if tags else one) for one in task.labels]
+            assert write_folder({target: {"en": rows}}, tmp_path, scheme)
 
 
 def test_xtreme_r_has_no_overall_average_without_lareqa(tmp_path):

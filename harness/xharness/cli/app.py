@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Any
 
 import typer
 
 import xharness
-from xharness.errors import ExitCode, HarnessError
+from xharness.cli.commands import Commands
+from xharness.errors import ExitCode, HarnessError, UsageError
 
 app = typer.Typer(
     name="xharness",
+    cls=Commands,
     help="Does English intermediate-task training improve zero-shot cross-lingual transfer? One TOML suite, one board.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -39,15 +42,7 @@ def _options(
         os.environ["XHARNESS_DEBUG"] = "1"
 
 
-def _register() -> None:
-    from xharness.cli import listing, planning, running, showing
-
-    app.command("run")(running.run)
-    app.command("list")(listing.list_cells)
-    app.command("plan")(planning.plan)
-    app.command("show")(showing.show)
-
-
+@cache
 def tell(error: HarnessError) -> None:
     """An error as a paragraph on standard error."""
     from rich.console import Console
@@ -60,13 +55,14 @@ def tell(error: HarnessError) -> None:
 
 def main() -> None:
     """Run the program; exit codes are `ExitCode`."""
-    _register()
     debug = "--debug" in sys.argv[1:]
     if debug:
         sys.argv.remove("--debug")
         os.environ["XHARNESS_DEBUG"] = "1"
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
+        if isinstance(code, int) and code:  # `raise typer.Exit(code)` comes back as a value.
+            sys.exit(code)
     except HarnessError as error:
         if debug:
             traceback.print_exc()
@@ -79,17 +75,28 @@ def main() -> None:
         sys.exit(_unforeseen(error, debug))
 
 
+def _wrong_option(error: Any) -> int:
+    """An option or argument that the command line cannot be read with."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "xharness"
+    said = error.format_message().strip()
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(said)
+        return int(ExitCode.USAGE)
+    said = " ".join(f"{said}.".replace("?.", "?").replace("..", ".").split())
+    tell(UsageError(f"{said} `{command} --help` lists what there is."))
+    return int(ExitCode.USAGE)
+
+
 def _unforeseen(error: Exception, debug: bool) -> int:
     """Usage errors of the command line, a closed pipe, or a bug of ours."""
-    import click
-
-    if isinstance(error, click.exceptions.Exit):
-        return error.exit_code
-    if isinstance(error, click.exceptions.Abort):
+    if isinstance(error, typer.Exit):
+        return int(error.exit_code)
+    if isinstance(error, typer.Abort):
         return int(ExitCode.INTERRUPTED)
-    if isinstance(error, click.ClickException):
-        error.show()
-        return int(ExitCode.USAGE)
+    # Newer typers carry a click of their own, so its errors are known by what they can do.
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+        return _wrong_option(error)
     if isinstance(error, BrokenPipeError):
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         return int(ExitCode.OK)

@@ -10,6 +10,7 @@ import typer
 
 from xharness.cli import options as o
 from xharness.collect import Cell, checkpoint_from, collect, select, skip_reason
+from xharness.patterns import check_patterns
 from xharness.spec.load import Loaded, load_suite
 
 
@@ -37,6 +38,7 @@ def list_cells(
             given, None, keyword, marks, intermediate, target, language, only_checkpoint, seed, deselect
         )
         loaded = load_suite(path, profile)
+        check_patterns(loaded, extra)
         cells = select(collect(loaded, extra), chosen, loaded)
         write = _json if as_json else _ids if quiet else _tree
         sys.stdout.write(write(cells, loaded))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from xharness.cli import options as o
-from xharness.errors import ExitCode, UsageError
+from xharness.errors import ExitCode, UsageError, nearest
 
 
 def run(
@@ -52,6 +53,7 @@ def run(
     """Run a suite: what the store has is reused, what is missing is made, and the board is shown."""
     from rich.console import Console
 
+    from xharness.cli.showing import BREAKDOWNS
     from xharness.session import Request, summary_line
     from xharness.session import run as run_session
 
@@ -59,7 +61,11 @@ def run(
         suite, ids, keyword, marks, intermediate, target, language, only_checkpoint, seed, deselect
     )
     if keep not in ("all", "intermediates", "none"):
-        raise UsageError(f"--keep '{keep}' is not known. Allowed: all, intermediates, none.")
+        raise UsageError(f"--keep '{keep}' is not known. {nearest(keep, ('all', 'intermediates', 'none'))}")
+    if by is not None and by not in BREAKDOWNS:
+        raise UsageError(f"--by '{by}' is not known. {nearest(by, BREAKDOWNS)}")
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
+        raise UsageError(f"--device '{device}' is not known. Allowed: auto, cpu, cuda, cuda:N, mps.")
     request = Request(
         suite=path,
         selection=chosen,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import random
 from collections.abc import Callable
@@ -88,6 +87,8 @@ PLAIN: dict[str, Builder] = {
 
 def _known(kind: str, name: str, allowed: tuple[str, ...]) -> None:
     if name not in allowed:
+        import difflib
+
         near = difflib.get_close_matches(name, allowed, 1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise ValueError(f"The micro data have no {kind} {name!r}; they have {', '.join(allowed)}.{hint}")

@@ -18,8 +18,7 @@ from __future__ import annotations
 
 import functools
 import re
-import tomllib
-from importlib import resources
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from xharness.micro.world import GENDER, MASS, Fact
@@ -143,7 +142,9 @@ def _compile(template: str) -> tuple[Item, ...]:
 @functools.cache
 def language(code: str) -> Language:
     """The compiled language file `languages/<code>.toml`."""
-    path = resources.files("xharness.micro") / "languages" / f"{code}.toml"
+    import tomllib
+
+    path = Path(__file__).parent / "languages" / f"{code}.toml"
     data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     lexicon = {
         table: {name: _lexeme(entry, GENDER.get(name) if table == "people" else None) for name, entry in rows.items()}

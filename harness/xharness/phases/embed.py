@@ -25,8 +25,7 @@ from xharness.phases import Place
 from xharness.phases.encoder import (
     depth_of,
     folder_origin,
-    load_encoder,
-    load_tokenizer,
+    load_both,
     origin_of,
     positions_of,
 )
@@ -53,7 +52,7 @@ def embed(work: Embed, place: Place) -> dict[str, Any]:
         if work.parent
         else origin_of(work.checkpoint, work.identity)
     )
-    tokenizer, encoder = load_tokenizer(origin), load_encoder(origin)
+    encoder, tokenizer = load_both(origin)
     encoder.to(machine.device).eval()
     how = work.checkpoint.retrieval
     layer = layer_of(encoder, how, work.checkpoint.name)

@@ -132,6 +132,8 @@ def load_encoder(origin: Origin) -> nn.Module:
     return found
 
 
+FEWEST_PIECES = 16
+"""Of a tokenizer that was read and not made up."""
 _tokenizers: OrderedDict[str, Any] = OrderedDict()
 
 
@@ -149,6 +151,9 @@ def load_tokenizer(origin: Origin) -> Any:
         raise _problem(origin, f"the tokenizer of {origin.place} is a slow one, without character offsets")
     if tokenizer.pad_token_id is None:
         raise _problem(origin, f"the tokenizer of {origin.place} has no padding token")
+    if len(tokenizer) - len(tokenizer.all_special_ids) < FEWEST_PIECES:
+        # transformers builds an empty one when the files are missing.
+        raise _problem(origin, f"{origin.place} has no tokenizer files (tokenizer.json)")
     _tokenizers[key] = tokenizer
     while len(_tokenizers) > 3:
         _tokenizers.popitem(last=False)
@@ -168,6 +173,17 @@ def _tokenizer_key(origin: Origin) -> str:
         with path.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
+
+
+def load_both(origin: Origin) -> tuple[nn.Module, Any]:
+    """Encoder and tokenizer; CheckpointError when the one has no rows for the other's sub-words."""
+    tokenizer, encoder = load_tokenizer(origin), load_encoder(origin)
+    rows = encoder.get_input_embeddings().num_embeddings  # type: ignore[operator]
+    if len(tokenizer) > rows:
+        raise _problem(
+            origin, f"the tokenizer of {origin.place} has {len(tokenizer)} sub-words, the encoder only {rows}"
+        )
+    return encoder, tokenizer
 
 
 def depth_of(encoder: nn.Module) -> int:

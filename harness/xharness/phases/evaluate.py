@@ -47,6 +47,7 @@ def evaluate(work: Evaluate, place: Place) -> dict[str, Any]:
         ids = [example["id"] for example in rows[span]]
         rule = Found(ids, predictions[span], [adapter.reference(task, example) for example in rows[span]])
         sheet.add(language, {m.name: rule for m in sheet.metrics}, collapsed(rule.predictions))
+        sheet.chance(language, adapter.trivial(rule.references), rule.references)
     sheet.write(place.out)
     return {
         "examples": len(rows),

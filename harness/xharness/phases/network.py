@@ -17,9 +17,9 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from xharness.adapter import Feature, tunable_adapter
+from xharness.adapter import Feature, LabellingAdapter, tunable_adapter
 from xharness.errors import CheckpointError, Problem
-from xharness.phases.encoder import dropout_of, folder_origin, load_encoder, load_tokenizer
+from xharness.phases.encoder import dropout_of, folder_origin, load_both
 from xharness.spec.task import Task
 
 ENCODER, HEADS, LINEAGE = "encoder", "heads.safetensors", "lineage.json"
@@ -99,7 +99,9 @@ def load_tuned(folder: Path, tuned_on: str, target: Task) -> tuple[Network, Task
             Problem(str(folder), f"has no head trained on '{tuned_on}'; it has: {', '.join(trained) or 'none'}.")
         )
     labels = tuple(trained[tuned_on]["labels"])
-    if trained[tuned_on]["adapter"] != target.adapter or set(target.labels) != set(labels):
+    by_label = isinstance(tunable_adapter(target.adapter), LabellingAdapter)
+    differ = by_label and target.labels and set(target.labels) != set(labels)
+    if trained[tuned_on]["adapter"] != target.adapter or differ:
         raise CheckpointError(
             Problem(
                 f"task {target.name}",
@@ -108,9 +110,10 @@ def load_tuned(folder: Path, tuned_on: str, target: Task) -> tuple[Network, Task
             )
         )
     # The head's order of labels decides what its outputs mean.
-    target = target.model_copy(update={"labels": labels})
+    target = target.model_copy(update={"labels": labels}) if by_label else target
     origin = folder_origin(str(lineage.get("checkpoint", {}).get("name", folder.name)), folder / ENCODER)
-    network = Network(load_encoder(origin), {tuned_on: target})
+    encoder, tokenizer = load_both(origin)
+    network = Network(encoder, {tuned_on: target})
     prefix = f"{tuned_on}:"
     with safetensors.safe_open(str(folder / HEADS), framework="pt") as stored:
         weights = {key.removeprefix(prefix): stored.get_tensor(key) for key in stored.keys() if key.startswith(prefix)}  # noqa: SIM118
@@ -120,4 +123,4 @@ def load_tuned(folder: Path, tuned_on: str, target: Task) -> tuple[Network, Task
         raise CheckpointError(
             Problem(str(folder), f"the head of '{tuned_on}' does not fit: {' '.join(str(error).split())}")
         ) from None
-    return network, target, load_tokenizer(origin)
+    return network, target, tokenizer

@@ -72,7 +72,15 @@ class Sheet:
         self._parts.append(np.concatenate(blocks, axis=1))
         n = len(found[self.metrics[0].name].ids)
         entry = {"n": n, "score": score, "values": values, "degenerate": degenerate}
-        self.languages[language] = entry | ({"facts": dict(facts)} if facts else {})
+        known = dict(facts or {})
+        if "chance" in known:
+            entry["chance"] = known.pop("chance")
+        self.languages[language] = entry | ({"facts": known} if known else {})
+
+    def chance(self, language: str, trivial: Sequence[Any], references: Sequence[Any]) -> None:
+        """Record what a model that has learnt nothing would score in a language."""
+        rule = self.metrics[0]
+        self.languages[language]["chance"] = float(rule.score(rule.outcomes(trivial, references, language).sum(axis=0)))
 
     def write(self, out: Path) -> None:
         """Write both files; HarnessError of the languages when none could be scored."""

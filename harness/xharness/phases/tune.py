@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 import xharness
-from xharness.adapter import Example, Feature, tunable_adapter
+from xharness.adapter import Example, Feature, LabellingAdapter, tunable_adapter
 from xharness.data import examples
 from xharness.errors import DataError, HarnessError, Problem
 from xharness.metrics import metric
 from xharness.phases import Place
 from xharness.phases.batches import plan_batches
-from xharness.phases.encoder import fitting, folder_origin, load_encoder, load_tokenizer, origin_of
+from xharness.phases.encoder import fitting, folder_origin, load_both, origin_of
 from xharness.phases.features import Item, encode, items_of
 from xharness.phases.hardware import Hardware, hardware
 from xharness.phases.network import ENCODER, Network, read_lineage, save_tuned
@@ -29,8 +29,8 @@ from xharness.phases.progress import Progress
 from xharness.phases.touched import Touched, set_aside
 from xharness.phases.training import Training, arguments, states
 from xharness.phases.watch import Watch
-from xharness.spec.task import Limit, Recipe, Task
-from xharness.work import Trained, Tune
+from xharness.spec.task import Recipe, Task
+from xharness.work import Tune
 
 ENGLISH = "en"
 """The language of all training, and of the dev sets that choose among states."""
@@ -61,10 +61,9 @@ def tune(work: Tune, place: Place) -> dict[str, Any]:
     origin = (
         folder_origin(work.checkpoint.name, parent / ENCODER) if parent else origin_of(work.checkpoint, work.identity)
     )
-    tokenizer = load_tokenizer(origin)
-    encoder = load_encoder(origin)
-    items, devs = _data(work, tokenizer, encoder, place)
-    network = Network(encoder, {t.task.name: t.task for t in work.tasks}, work.seed)
+    encoder, tokenizer = load_both(origin)
+    tasks, items, devs = _data(work, tokenizer, encoder, place)
+    network = Network(encoder, {task.name: task for task in tasks}, work.seed)
     used = [f.ids for of_task in items.values() for i in of_task for f in i.features]
     used += [f.ids for dev in devs for f in dev.features]
     touched = set_aside(network.encoder, used, tokenizer.all_special_ids, work.recipe.weight_decay)
@@ -81,7 +80,7 @@ def tune(work: Tune, place: Place) -> dict[str, Any]:
     if touched:
         touched.restore(network.encoder)
     network.cpu()
-    lineage = _lineage(work, parent, len(batches), machine)
+    lineage = _lineage(work, tasks, parent, len(batches), machine)
     save_tuned(network, tokenizer, lineage, place.out)
     _clear(place.scratch)
     return {
@@ -99,8 +98,11 @@ def tune(work: Tune, place: Place) -> dict[str, Any]:
     }
 
 
-def _data(work: Tune, tokenizer: Any, encoder: Any, place: Place) -> tuple[dict[str, list[Item]], list[Dev]]:
-    """The training items by task, and the dev sets of the tasks that have one."""
+def _data(
+    work: Tune, tokenizer: Any, encoder: Any, place: Place
+) -> tuple[list[Task], dict[str, list[Item]], list[Dev]]:
+    """The tasks, their training items by name, and the dev sets of those that have one."""
+    tasks: list[Task] = []
     items: dict[str, list[Item]] = {}
     devs: list[Dev] = []
     for trained in work.tasks:
@@ -109,25 +111,28 @@ def _data(work: Tune, tokenizer: Any, encoder: Any, place: Place) -> tuple[dict[
         if work.cap and work.cap < len(rows):
             rows = [rows[i] for i in sorted(_chosen(task, len(rows))[: work.cap])]
         progress = Progress(place.report, len(rows), "examples", f"encoding {task.name}")
+        task = labelled(task, rows)
+        tasks.append(task)
         features = encode(task, rows, tokenizer, recipe, train=True, counted=progress.add)
         held = items_of(task.name, features)
         items[task.name] = within(held, trained.limit.tokens, _chosen(task, len(rows)))
-        dev = _dev(trained, tokenizer, recipe)
-        if dev:
-            devs.append(dev)
+        if task.data.dev:
+            rows = examples(trained.task, "dev", ENGLISH, trained.limit)
+            devs.append(Dev(task, rows, encode(task, rows, tokenizer, recipe, train=False)))
     if work.recipe.select == "best" and not devs:
         names = ", ".join(t.task.name for t in work.tasks)
         raise DataError(
             Problem(f"task {names}", 'select = "best" needs dev data.', 'Add a dev split, or use select = "last".')
         )
-    return items, devs
+    return tasks, items, devs
 
 
-def _dev(trained: Trained, tokenizer: Any, recipe: Recipe) -> Dev | None:
-    if not trained.task.data.dev:
-        return None
-    rows = examples(trained.task, "dev", ENGLISH, trained.limit)
-    return Dev(trained.task, rows, encode(trained.task, rows, tokenizer, recipe, train=False))
+def labelled(task: Task, rows: Sequence[Example]) -> Task:
+    """The task with the labels of its train split, where it names none and its head has one output a label."""
+    adapter = tunable_adapter(task.adapter)
+    if task.labels or not isinstance(adapter, LabellingAdapter):
+        return task
+    return task.model_copy(update={"labels": adapter.labels_of(task, rows)})
 
 
 def _chosen(task: Task, n: int) -> list[int]:
@@ -176,7 +181,7 @@ def _train(
     return watch, float(loss)
 
 
-def _lineage(work: Tune, parent: Path | None, steps: int, machine: Hardware) -> dict[str, Any]:
+def _lineage(work: Tune, tasks: Sequence[Task], parent: Path | None, steps: int, machine: Hardware) -> dict[str, Any]:
     """How this encoder came to be, its ancestors included."""
     return {
         "xharness": xharness.__version__,
@@ -184,10 +189,10 @@ def _lineage(work: Tune, parent: Path | None, steps: int, machine: Hardware) -> 
         "identity": work.identity,
         "parent": work.parent,
         "parent_lineage": read_lineage(parent) if parent else None,
-        "tasks": [t.task.name for t in work.tasks],
-        "heads": {t.task.name: {"adapter": t.task.adapter, "labels": list(t.task.labels)} for t in work.tasks},
+        "tasks": [task.name for task in tasks],
+        "heads": {task.name: {"adapter": task.adapter, "labels": list(task.labels)} for task in tasks},
         "recipe": work.recipe.model_dump(mode="json"),
-        "limits": {t.task.name: Limit.model_dump(t.limit, mode="json", exclude_none=True) for t in work.tasks},
+        "limits": {t.task.name: t.limit.model_dump(mode="json", exclude_none=True) for t in work.tasks},
         "seed": work.seed,
         "steps": steps,
         "precision": machine.precision,

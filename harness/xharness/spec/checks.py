@@ -105,9 +105,9 @@ def _recipes(suite: Suite, document: Document, names: Collection[str]) -> Iterat
 def layer_problems(values: Mapping[str, Any], document: Document, path: Path) -> Iterator[Problem]:
     """What is wrong with one of the tables that a recipe is put together from, taken by itself."""
     # Rules between keys wait until the recipe is whole: another table may hold the other key.
-    alone = {"evaluations": 1, **values} if values.get("select") == "best" else values
+    alone = {**values, "evaluations": values.get("evaluations") or 1} if values.get("select") == "best" else values
     try:
-        validate(Recipe, {k: v for k, v in alone.items() if k != "evaluations" or v != 0}, document, path)
+        validate(Recipe, alone, document, path)
     except UsageError as error:
         yield from error.problems
 

@@ -88,7 +88,8 @@ class Loaded:
         places: dict[str, tuple[Document, KeyPath]] = {}
         for values, document, path in self._recipe_tables(name):
             merged |= values
-            places |= dict.fromkeys(values, (document, path))
+            # Later tables last, so that a rule between keys is told at the one that broke it.
+            places = {k: v for k, v in places.items() if k not in values} | dict.fromkeys(values, (document, path))
         return validate(Recipe, merged, self.document, ("recipe", name), places)
 
     def _recipe_tables(self, name: str) -> Iterator[tuple[dict[str, Any], Document, KeyPath]]:

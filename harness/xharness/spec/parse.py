@@ -57,11 +57,12 @@ class Document:
                 return self.base.place(path) if path[1] < before else (self, (path[0], path[1] - before, *path[2:]))
             if path[0] == NAMED:
                 name = _name_at(self.values, path[1])
+                which = [_name_at(self.values, i) for i in range(path[1])].count(name)
                 for document, entries in ((self, self.own), (self.base, self.base.values)):
-                    for index in range(len(_entries(entries))):
-                        if _name_at(entries, index) == name:
-                            its: KeyPath = (NAMED, index, *path[2:])
-                            return (self, its) if document is self else document.place(its)
+                    same = [i for i in range(len(_entries(entries))) if _name_at(entries, i) == name]
+                    if same:
+                        its: KeyPath = (NAMED, same[min(which, len(same) - 1)], *path[2:])
+                        return (self, its) if document is self else document.place(its)
         other, its = self.base.place(path)
         return (self, path) if self.positions.depth(path) >= other.positions.depth(its) else (other, its)
 

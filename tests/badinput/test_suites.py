@@ -1,0 +1,285 @@
+"""Broken suites: each is refused before anything is touched, with file, line, key, and what would do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Run, assert_nothing_stored, assert_well_said, marked
+
+
+def suite(top: str = "", grid: str = 'targets = ["xnli"]', rest: str = "", title: str = 'title = "small"') -> str:
+    """A suite with one checkpoint and one target, and what is put into it."""
+    return f'{title}\n{top}\n[[checkpoint]]\nname = "tiny"\nbuiltin = "tiny"\n\n[grid]\n{grid}\n\n{rest}\n'
+
+
+SECOND = '[[checkpoint]]\nname = "b"\n'
+MIX = '[mixture.two]\ntasks = ["mnli", "qqp"]\n'
+PROFILE = "[profile.micro]\n"
+ROWS = 'targets = ["xnli"]\nintermediates = '
+
+# what is wrong -> (the suite, `#!` on the line to be named; what the message must say)
+CASES: dict[str, tuple[str, tuple[str, ...]]] = {
+    # not TOML
+    "a value without quotes": ("title = small #!", ("is not valid TOML",)),
+    "a list that never ends": ('title = "a"\n[grid]\ntargets = ["xnli",\n#!', ("is not valid TOML",)),
+    "a key twice": ('title = "a"\ntitle = "b" #!', ("is not valid TOML", "overwrite")),
+    "a table twice": (suite(rest="[grid] #!\n"), ("is not valid TOML",)),
+    # keys
+    "an unknown key at the top": (suite(top='titel = "x" #!'), ("titel: is not a known key.", "'title'")),
+    "an unknown table": (suite(rest="[profiles.micro] #!\n"), ("profiles", "'profile'")),
+    "an unknown key in a table": (suite(grid='targets = ["xnli"]\nseed = 1 #!'), ("grid.seed", "'seeds'")),
+    "an unknown key in a list of tables": (
+        suite(rest=SECOND + 'hubb = "a/b" #!\n'),
+        ("checkpoint.1.hubb", "'hub'"),
+    ),
+    "an unknown key in an inline table": (
+        suite(rest=SECOND + 'hub = "a/b"\nretrieval = { layer = 3, pool = "mean" } #!\n'),
+        ("checkpoint.1.retrieval.pool", "'pooling'"),
+    ),
+    "an unknown key two tables deep": (suite(rest=PROFILE + "limit = { trian = 3 } #!\n"), ("trian", "'train'")),
+    "no title": (suite(title="#!"), ("title: is missing; a suite needs it.",)),
+    "no grid": ('title = "a" #!\n', ("grid: is missing",)),
+    "no targets": (suite(grid="seeds = 1").replace("[grid]", "[grid] #!"), ("grid.targets: is missing; a grid",)),
+    "a checkpoint without a name": (suite(rest='[[checkpoint]] #!\nhub = "a/b"\n'), ("checkpoint.1.name: is missing",)),
+    # types
+    "a title that is a number": (suite(title="title = 3 #!"), ("title: must be a string, found 3.",)),
+    "a title that is a date": (suite(title="title = 2020-05-27 #!"), ("must be a string, found 2020-05-27.",)),
+    "targets that are a string": (suite(grid='targets = "xnli" #!'), ("grid.targets: must be a list, found 'xnli'.",)),
+    "a target that is a number": (suite(grid='targets = ["xnli",\n 3, #!\n]'), ("grid.targets.1: must be a string",)),
+    "a table where a list should be": (suite(grid="targets = { a = 1 } #!"), ("must be a list, found a table of 1.",)),
+    "a switch in quotes": (
+        suite(rest='[[mark]]\ncells = "*"\nskip = "yes" #!\nreason = "r"\n'),
+        ("mark.0.skip: must be true or false, found 'yes'.",),
+    ),
+    "seeds in words": (suite(grid='targets = ["xnli"]\nseeds = "one" #!'), ("grid.seeds", "found 'one'")),
+    "a seed with a fraction": (suite(grid='targets = ["xnli"]\nseeds = [1.5] #!'), ("seeds.0: must be a whole number",)),
+    "a seed that is true": (suite(grid='targets = ["xnli"]\nseeds = true #!'), ("grid.seeds", "found true")),
+    "a seed below zero": (suite(grid='targets = ["xnli"]\nseeds = [0, -1] #!'), ("grid.seeds", "between 0 and", "-1")),
+    "no seed at all": (suite(grid='targets = ["xnli"]\nseeds = [] #!'), ("grid.seeds: is empty",)),
+    "a pooling that does not exist": (
+        suite(rest=SECOND + 'hub = "a/b"\nretrieval.pooling = "maen" #!\n'),
+        ("must be 'mean' or 'cls', found 'maen'.", "Did you mean 'mean'?"),
+    ),
+    "a limit of zero": (suite(rest=PROFILE + "limit.train = 0 #!\n"), ("limit.train: must be greater than 0, found 0.",)),
+    # names that lead nowhere
+    "an unknown target": (suite(grid='targets = ["xnli",\n  "xnil" #!\n]'), ("no task called 'xnil'", "'xnli'")),
+    "an unknown intermediate": (suite(grid=ROWS + '["none", "mlni"] #!'), ("grid.intermediates", "'mlni'", "'mnli'")),
+    "an unknown checkpoint": (
+        suite(grid='targets = ["xnli"]\ncheckpoints = ["tyni"] #!'),
+        ("no [[checkpoint]] called 'tyni'", "tiny"),
+    ),
+    "an unknown checkpoint in a profile that is not chosen": (
+        suite(rest='[profile.micro]\n[profile.big]\ncheckpoints = ["large"] #!\n'),
+        ("profile.big.checkpoints", "'large'"),
+    ),
+    "an unknown target in a profile": (suite(rest=PROFILE + 'targets = ["xqad"] #!\n'), ("'xqad'", "'xquad'")),
+    "an unknown default profile": (
+        suite(top='default_profile = "mikro" #!', rest=PROFILE),
+        ("default_profile: there is no profile 'mikro'", "'micro'"),
+    ),
+    "an unknown scheme": (suite(top='scheme = "xtrem" #!'), ("scheme: 'xtrem' is neither", "'xtreme'")),
+    "an unknown built-in checkpoint": (
+        suite(rest=SECOND + 'builtin = "tinny" #!\n'),
+        ("no built-in checkpoint called 'tinny'", "'tiny'"),
+    ),
+    "a task folder that is not there": (suite(top='tasks = ["more"] #!'), ("tasks: 'more' does not exist.",)),
+    "a suite to extend that is not there": (suite(top='extends = "../x.toml" #!'), ("extends: '../x.toml' does not exist",)),
+    "a suite that extends a number": (suite(top="extends = 3 #!"), ("extends: must be the path of a suite",)),
+    "a suite that extends itself": (suite(top='extends = "suite.toml" #!'), ("extend each other in a circle",)),
+    # mixtures
+    "an unknown member of a mixture": (
+        suite(rest='[mixture.two]\ntasks = ["mnli", "qpq"] #!\n'),
+        ("mixture.two.tasks", "'qpq'", "'qqp'"),
+    ),
+    "a mixture of one": (
+        suite(rest='[mixture.two]\ntasks = ["mnli"] #!\n'),
+        ("mixture.two.tasks: must have at least 2 entries, found a list of 1.",),
+    ),
+    "a mixture in a mixture": (
+        suite(rest=MIX + '[mixture.three]\ntasks = ["two", "mnli"] #!\n'),
+        ("mixture.three.tasks: 'two' is no task",),
+    ),
+    "a mixture called none": (suite(rest=MIX.replace(".two]", ".none] #!")), ("mixture.none", "choose another name")),
+    "a mixture with a task's name": (suite(rest=MIX.replace(".two]", ".mnli] #!")), ("a task called 'mnli' already",)),
+    # twice
+    "two checkpoints of one name": (
+        suite(rest='[[checkpoint]]\nname = "tiny" #!\nhub = "a/b"\n'),
+        ("checkpoint.1.name", "is called 'tiny' already"),
+    ),
+    "a target twice": (suite(grid='targets = ["xnli", "xnli"] #!'), ("grid.targets: names 'xnli' 2 times",)),
+    "an intermediate twice": (suite(grid=ROWS + '["mnli", "mnli"] #!'), ("grid.intermediates: names 'mnli' 2 times",)),
+    "a seed twice": (suite(grid='targets = ["xnli"]\nseeds = [1, 2, 1] #!'), ("grid.seeds: names 1 2 times",)),
+    # checkpoints
+    "a checkpoint from two places": (
+        suite(rest='[[checkpoint]] #!\nname = "b"\nhub = "a/b"\npath = "c"\n'),
+        ("checkpoint.1: give exactly one of hub, path, builtin; found hub, path.",),
+    ),
+    "a checkpoint from nowhere": (suite(rest='[[checkpoint]] #!\nname = "b"\n'), ("exactly one of", "found none")),
+    "a checkpoint with a space in its name": (
+        suite(rest='[[checkpoint]]\nname = "b c" #!\nhub = "a/b"\n'),
+        ("checkpoint.1.name: must match", "found 'b c'"),
+    ),
+    # marks and expectations
+    "a mark without a reason": (suite(rest='[[mark]] #!\ncells = "*"\nskip = true\n'), ("needs a reason",)),
+    "a mark that marks nothing": (suite(rest='[[mark]] #!\ncells = "*"\n'), ("a mark needs one of skip, skipif",)),
+    "a mark on cells that do not exist": (
+        suite(rest='[[mark]]\ncells = "none->xnil" #!\nxfail = true\nreason = "r"\n'),
+        ("mark.0.cells: the pattern 'none->xnil' matches no cell", "'none->xnli'"),
+    ),
+    "a condition that is none": (
+        suite(rest='[[mark]]\ncells = "*"\nskipif = "no_gpus" #!\n'),
+        ("mark.0.skipif: 'no_gpus' is not a condition.", "missing(PATH)"),
+    ),
+    "a condition that breaks off": (
+        suite(rest='[[mark]]\ncells = "*"\nskipif = "no_gpu and" #!\n'),
+        ("mark.0.skipif", "at column 11", "the end"),
+    ),
+    "a condition on a profile that does not exist": (
+        suite(rest=PROFILE + '[[mark]]\ncells = "*"\nskipif = "profile(mikro)" #!\n'),
+        ("no profile 'mikro'", "'micro'"),
+    ),
+    "an expectation without a bound": (suite(rest='[[expect]] #!\ncells = "*"\n'), ("needs at_least or at_most",)),
+    "an expectation on cells that do not exist": (
+        suite(rest='[[expect]]\ncells = "mnli->*" #!\nat_least = 1\n'),
+        ("expect.0.cells: the pattern 'mnli->*' matches no cell",),
+    ),
+    "an expectation on a language that its target lacks": (
+        suite(rest='[[expect]]\ncells = "*->xnli"\nlanguage = "jv" #!\nat_least = 1\n'),
+        ("expect.0.language", "'jv'"),
+    ),
+    "an expectation over what does not exist": (
+        suite(rest='[[expect]]\ncells = "*"\nover = "chanse" #!\nat_least = 1\n'),
+        ("expect.0.over", "'chance'"),
+    ),
+    "a bound that is not a number": (
+        suite(rest='[[expect]]\ncells = "*"\nat_least = nan #!\n'),
+        ("expect.0.at_least: must be a finite number, found nan.",),
+    ),
+    "an include that matches nothing": (
+        suite(grid='targets = ["xnli"]\ninclude = ["squad->*"] #!'),
+        ("grid.include: the pattern 'squad->*' matches no cell.",),
+    ),
+    "an exclude that leaves nothing": (suite(grid='targets = ["xnli"]\nexclude = ["*"]').replace("[grid]", "[grid] #!"), ("leave no cell",)),
+    # recipes
+    "a recipe for a task that does not exist": (suite(rest="[recipe.xnil] #!\nepochs = 1\n"), ("'xnil'", "'xnli'")),
+    "a recipe for no task in a profile": (
+        suite(rest=PROFILE + "[profile.micro.task.mnil] #!\nepochs = 1\n"),
+        ("profile.micro.task.mnil", "'mnli'"),
+    ),
+    "an unknown recipe key": (suite(rest="[recipe.xnli]\nepoch = 1 #!\n"), ("recipe.xnli.epoch", "'epochs'")),
+    "an unknown recipe key in a profile": (
+        suite(rest=PROFILE + "recipe.learning_rat = 1e-5 #!\n"),
+        ("profile.micro.recipe.learning_rat", "'learning_rate'"),
+    ),
+    "no epochs": (suite(rest="[recipe.xnli]\nepochs = 0 #!\n"), ("recipe.xnli.epochs: must be greater than 0",)),
+    "epochs without end": (suite(rest="[recipe.xnli]\nepochs = inf #!\n"), ("epochs: must be a finite number",)),
+    "a learning rate in quotes": (
+        suite(rest='[recipe.mnli]\nlearning_rate = "1e-5" #!\n'),
+        ("learning_rate: must be a number, found '1e-5'.",),
+    ),
+    "the best of no evaluations": (
+        suite(rest='[recipe.xnli]\nselect = "best"\nevaluations = 0 #!\n'),
+        ('select = "best" needs evaluations >= 1',),
+    ),
+    "a wrong recipe of a mixture": (
+        suite(rest=MIX + "recipe = { batch_size = 0 } #!\n"),
+        ("mixture.two.recipe.batch_size", "greater than 0"),
+    ),
+    # what only the adapters know
+    "a retrieval task as an intermediate": (
+        suite(grid=ROWS + '["none", "tatoeba"] #!', rest=PROFILE),
+        ("grid.intermediates: 'tatoeba' is a retrieval task",),
+    ),
+    "a plug-in that is not there": (suite(top='plugins = ["mine.py"] #!'), ("plugins", "mine.py", "does not exist")),
+}
+
+
+@pytest.mark.parametrize("what", CASES)
+def test_a_suite_is_refused_with_its_line_and_what_would_do(what: str, xharness: Run, tmp_path: Path) -> None:
+    text, says = CASES[what]
+    (tmp_path / "suite.toml").write_text(text, encoding="utf-8")
+    told = xharness("run", "suite.toml")
+    assert_well_said(told, 4, f"suite.toml:{marked(text)}: ", says)
+    assert not (tmp_path / "store").exists()
+
+
+UNREADABLE = {
+    "bytes that are no text": (b'title = "\xff\xfe"\n', ("suite.toml:1", "is not UTF-8 text")),
+    "another encoding": ('title = "a"\n# größer\n'.encode("latin-1"), ("suite.toml:2", "is not UTF-8 text")),
+    "nothing": (b"", ("suite.toml:1", "title: is missing")),
+    "a picture": (b"\x89PNG\r\n\x1a\n\x00\x00", ("is not UTF-8 text",)),
+    "a thousand brackets": (b"a = " + b"[" * 5000, ("suite.toml",)),
+    "a number of ten thousand digits": (b"title = 1" + b"0" * 10_000, ("suite.toml",)),
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_a_file_that_is_no_suite_is_refused(what: str, xharness: Run, tmp_path: Path) -> None:
+    content, says = UNREADABLE[what]
+    (tmp_path / "suite.toml").write_bytes(content)
+    assert_well_said(xharness("run", "suite.toml"), 4, "suite.toml", says)
+    assert_nothing_stored(tmp_path)
+
+
+INHERITED = """
+extends = "base.toml"
+[grid]
+targets = ["pawsx"]
+"""
+BASE = suite(
+    rest='[[mark]]\ncells = "*->xnli"\nname = "slow"\n[[expect]]\ncells = "*->xnli"\nat_least = 3\n'
+    '[recipe.xnli]\nepochs = 1\n[profile.micro]\n'
+)  # fmt: skip
+# what the extending suite adds -> (file that is to be named, what is said)
+EXTENDED: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "a mark of its own that matches nothing": (
+        INHERITED + '[[mark]]\ncells = "*->xnli" #!\nname = "mine"\n', "suite.toml", ("mark.1.cells", "'*->xnli'"),
+    ),
+    "a wrong key in an expectation of its own": (
+        INHERITED + '[[expect]]\ncells = "*"\nat_most = "9" #!\n', "suite.toml", ("expect.1.at_most",),
+    ),
+    "a checkpoint of its own without an origin": (
+        INHERITED + '[[checkpoint]] #!\nname = "b"\n', "suite.toml", ("checkpoint.1: give exactly one",),
+    ),
+    "two checkpoints of its own with one name": (
+        INHERITED + '[[checkpoint]]\nname = "b"\nhub = "a/b"\n[[checkpoint]]\nname = "b" #!\nhub = "a/c"\n',
+        "suite.toml", ("checkpoint.2.name",),
+    ),
+    "a recipe of its own that contradicts the task's": (
+        INHERITED + '[recipe.pawsx]\nselect = "best"\nevaluations = 0 #!\n', "suite.toml", ("evaluations >= 1",),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", EXTENDED)
+def test_the_line_is_that_of_the_extending_suite(what: str, xharness: Run, tmp_path: Path) -> None:
+    text, file, says = EXTENDED[what]
+    (tmp_path / "base.toml").write_text(BASE, encoding="utf-8")
+    (tmp_path / "suite.toml").write_text(text, encoding="utf-8")
+    assert_well_said(xharness("run", "suite.toml"), 4, f"{file}:{marked(text)}: ", says)
+
+
+def test_the_line_is_that_of_the_extended_suite_where_that_is_wrong(xharness: Run, tmp_path: Path) -> None:
+    base = BASE.replace("epochs = 1", "epochs = 0 #!")
+    (tmp_path / "base.toml").write_text(base, encoding="utf-8")
+    (tmp_path / "suite.toml").write_text(INHERITED, encoding="utf-8")
+    assert_well_said(xharness("list", "suite.toml"), 4, f"base.toml:{marked(base)}: ", ("recipe.xnli.epochs",))
+
+
+def test_what_is_inherited_may_match_nothing(xharness: Run, tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text(BASE, encoding="utf-8")
+    (tmp_path / "suite.toml").write_text(INHERITED, encoding="utf-8")
+    assert xharness("list", "suite.toml").code == 0
+
+
+def test_all_problems_are_told_at_once(xharness: Run, tmp_path: Path) -> None:
+    text = suite(top='titel = "x"', grid='targets = ["xnli"]\nseed = 1', rest='[[mark]]\ncells = "*"\n')
+    (tmp_path / "suite.toml").write_text(text, encoding="utf-8")
+    assert len(xharness("list", "suite.toml").problems) == 3
+
+
+def test_a_traceback_is_shown_on_demand(xharness: Run, tmp_path: Path) -> None:
+    (tmp_path / "suite.toml").write_text(suite(title="title = 3"), encoding="utf-8")
+    assert "Traceback" in xharness("--debug", "list", "suite.toml").err

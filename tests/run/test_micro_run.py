@@ -1,0 +1,120 @@
+"""A run from the command line: made once, shown again, killed and resumed, one failure harming no neighbour."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SUITE = """
+extends = "{suite}"
+title = "two targets"
+[grid]
+intermediates = ["none", "mnli"]
+targets = ["xnli", "tatoeba"]
+[profile.micro.limit]
+train = 160
+[profile.micro.recipe]
+epochs = 1
+"""
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(SUITE.format(suite=os.path.relpath(ROOT / "suites" / "xtreme.toml", tmp_path)))
+    # The inherited expectations are about the full micro grid, not about this crumb of it.
+    return path
+
+
+def xharness(*words: object, timeout: float = 240, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "xharness", *map(str, words)],
+        capture_output=True, text=True, timeout=timeout, env={**os.environ, "COLUMNS": "150", **env}, check=False,
+    )  # fmt: skip
+
+
+def records(store: Path) -> list[dict[str, object]]:
+    """The records of the newest finished run."""
+    runs = sorted((store / "runs").glob("*/records.jsonl"), key=lambda p: p.stat().st_mtime_ns)
+    return [json.loads(line) for line in runs[-1].read_text().splitlines()]
+
+
+def made(store: Path) -> dict[str, int]:
+    """How often each step was finished, over all runs."""
+    counts: dict[str, int] = {}
+    for log in (store / "runs").glob("*/events.jsonl"):
+        for line in log.read_text().splitlines():
+            event = json.loads(line)
+            if event["event"] == "done" and not event["found"]:
+                counts[event["key"]] = counts.get(event["key"], 0) + 1
+    return counts
+
+
+def test_a_run_makes_a_board_and_a_second_one_only_shows_it(suite: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    first = xharness("run", suite, "--store", store, "-n", 2, "-k", "not xnli or mnli")
+    assert "none" in first.stdout, first.stdout + first.stderr
+    assert "mnli" in first.stdout
+    assert "not comparable with published numbers" in first.stdout
+    before = records(store)
+    began = time.monotonic()
+    second = xharness("run", suite, "--store", store, "-n", 1, "-k", "not xnli or mnli")
+    assert time.monotonic() - began < 20
+    assert "0 steps made" in second.stdout
+    assert records(store) == before
+    shown = xharness("show", "--store", store, "--by", "language", "--chance")
+    assert shown.returncode == 0, shown.stderr
+    assert "chance or majority" in shown.stdout
+
+
+def test_the_number_of_workers_changes_no_score(suite: Path, tmp_path: Path) -> None:
+    for n in (1, 2):
+        done = xharness("run", suite, "--store", tmp_path / f"store{n}", "-n", n, "--target", "xnli")
+        assert "passed" in done.stdout, done.stdout + done.stderr
+    assert records(tmp_path / "store1") == records(tmp_path / "store2")
+
+
+def test_a_killed_run_goes_on_and_no_finished_step_runs_twice(suite: Path, tmp_path: Path) -> None:
+    calm, store = tmp_path / "calm", tmp_path / "store"
+    xharness("run", suite, "--store", calm, "-n", 1)
+    command = [sys.executable, "-m", "xharness", "run", str(suite), "--store", str(store), "-n", "1", "--save-every", "0.2"]
+    for wait in (3.0, 9.0, 13.0):
+        run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(wait)
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+    last = xharness("run", suite, "--store", store, "-n", 1)
+    assert "passed" in last.stdout, last.stdout + last.stderr
+    assert records(store) == records(calm)
+    assert set(made(store).values()) <= {1}
+
+
+def test_a_failing_cell_harms_no_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "rows.tsv").write_text("text\tlabel\nfine\tgood\nawful\tbda\n")
+    (tmp_path / "tasks" / "broken.toml").write_text(
+        'name = "broken"\ntitle = "Broken"\nadapter = "classification"\nmetric = "accuracy"\n'
+        'languages = ["en"]\nlabels = ["good", "bad"]\n'
+        '[data]\ntrain = { file = "../rows.tsv" }\ntest = { file = "../rows.tsv" }\n'
+    )
+    (tmp_path / "s.toml").write_text(
+        'title = "one broken"\n[grid]\ntargets = ["broken", "tatoeba"]\n[profile.micro]\n'
+        '[[checkpoint]]\nname = "tiny"\nbuiltin = "tiny"\n'
+    )
+    done = xharness("run", tmp_path / "s.toml", "--store", tmp_path / "store", "-n", 1)
+    text = done.stdout + done.stderr
+    assert done.returncode == 1, text
+    assert "rows.tsv:3" in text
+    assert "'bda' is not one of" in text
+    assert "Did you mean 'bad'?" in text
+    assert "Traceback" not in text
+    assert "1 passed, 1 failed" in text
+    assert not list((tmp_path / "store" / "tmp").iterdir())
