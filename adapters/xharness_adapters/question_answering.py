@@ -6,6 +6,7 @@ Answers are cut from the original context by character offsets and never put tog
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -175,14 +176,31 @@ def _contexts(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -
     found = tokenizer(
         texts, add_special_tokens=False, return_offsets_mapping=True, return_attention_mask=False, verbose=False
     )
-    out: dict[str, tuple[list[int], Offsets]] = {}
-    for text, ids, offsets in zip(texts, found["input_ids"], found["offset_mapping"], strict=True):
-        table = np.asarray(offsets, dtype=np.int32).reshape(-1, 2)
-        # A sentence-piece carries the space before its word; an answer does not begin with it.
-        starts = [s + len(text[s:e]) - len(text[s:e].lstrip()) if s < e else s for s, e in table.tolist()]
-        table[:, 0] = np.minimum(starts, table[:, 1]) if len(table) else table[:, 0]
-        out[text] = (ids, table)
-    return out
+    return {
+        text: (ids, trimmed(text, offsets))
+        for text, ids, offsets in zip(texts, found["input_ids"], found["offset_mapping"], strict=True)
+    }
+
+
+def trimmed(text: str, offsets: Sequence[tuple[int, int]]) -> Offsets:
+    """A tokenizer's offsets as answers have them: without the space before a word, with the marks behind a letter.
+
+    A sentence-piece carries the space before it; and where normalisation joins a letter with its accents, or drops
+    them, the offsets end behind the letter.
+    """
+    found: list[tuple[int, int]] = []
+    bound = len(text)
+    for first, last in reversed(offsets):
+        start, end = first, last
+        while start < end and text[start].isspace():
+            start += 1
+        # No further than the next sub-word, which may begin with a mark of its own (a Thai vowel).
+        while start < end < bound and unicodedata.category(text[end])[0] == "M":
+            end += 1
+        if start < end:
+            bound = min(bound, start)
+        found.append((start, end))
+    return np.array(found[::-1], dtype=np.int32).reshape(-1, 2)
 
 
 def _windows(length: int, room: int, overlap: int) -> Iterator[int]:
@@ -202,11 +220,14 @@ def _gold(example: Example, offsets: Offsets) -> tuple[int, int] | None:
     if not answers:
         return None
     text, start = answers[0]
-    # Several sub-words may share the bytes of one character (an emoji): all that touch the answer belong to it.
     inside = np.flatnonzero(
         (offsets[:, 0] < start + len(text)) & (offsets[:, 1] > start) & (offsets[:, 0] < offsets[:, 1])
     )
-    return (int(inside[0]), int(inside[-1])) if len(inside) else None
+    if not len(inside):
+        return None
+    # Before a word without a space a sentence-piece model puts a bare space mark with the word's own offset.
+    beginning = inside[offsets[inside, 0] == offsets[inside[0], 0]]
+    return int(beginning[-1]), int(inside[-1])
 
 
 def _target(gold: tuple[int, int] | None, begin: int, first: int, length: int) -> tuple[int, int]:

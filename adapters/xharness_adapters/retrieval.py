@@ -146,11 +146,11 @@ def _mined(
     scored, gold = _pairs(task, "test", options, splits["test"], embed, device)
     mined = {pair: score for pair, score in scored if score >= threshold}
     rows = list(dict.fromkeys((*gold, *mined)))
-    ids = [f"{s}|{t}" for s, t in rows]
+    ids = [f"{s}\t{t}" for s, t in rows]
     pairs = Found(ids, [row in mined for row in rows], [row in gold for row in rows])
     source, target, _ = pools(splits["test"])
     found = search([source[s] for s, _ in gold], target, embed)
-    top = Found([f"{s}|{t}" for s, t in gold], found, [t for _, t in gold])
+    top = Found([f"{s}\t{t}" for s, t in gold], found, [t for _, t in gold])
     facts = {"chance": 0.0, "threshold": threshold, "dev_f1": 100 * best, "candidates": float(len(scored))}
     return {"f1_bucc": pairs, "f1_bucc_mteb": top}, {name: v for name, v in facts.items() if np.isfinite(v)}
 

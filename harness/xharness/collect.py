@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -226,6 +227,16 @@ def _in_languages(cells: Iterable[Cell], wanted: Sequence[str], loaded: Loaded) 
     return out
 
 
+def _nearest_id(text: str, cells: Sequence[Cell]) -> str:
+    """A cell whose id is, or has a part, close to a word of an expression; else what ids there are."""
+    parts = {p: c.name for c in reversed(cells) for p in (c.intermediate, c.target, c.checkpoint)}
+    for word in re.findall(r"[^\s()]+", text):
+        close = difflib.get_close_matches(word, parts, n=1) if word not in ("and", "or", "not") else []
+        if close and close[0] != word:
+            return f"Did you mean '{close[0]}', as in {parts[close[0]]}?"
+    return nearest(text, _names(cells))
+
+
 def _nothing(cells: Sequence[Cell], selection: Selection) -> str:
     word = (
         selection.keyword
@@ -233,17 +244,22 @@ def _nothing(cells: Sequence[Cell], selection: Selection) -> str:
         or " ".join((*selection.targets, *selection.intermediates, *selection.languages))
     )
     option = "-k" if selection.keyword else "-m" if selection.marks else "the selection"
-    return f"{option} '{word}' selects none of {len(cells)} cells. {nearest(word, _names(cells))}"
+    return f"{option} '{word}' selects none of {len(cells)} cells. {_nearest_id(word, cells)}"
 
 
 def skip_reason(cell: Cell, loaded: Loaded, gpu: bool | None = None) -> str | None:
     """Why a cell is skipped, or None."""
-    for mark in marks_of(cell, loaded):
-        if mark.skip:
-            return mark.reason
-        if mark.skipif and _holds(mark.skipif, loaded, gpu):
-            return mark.reason or f"skipif {mark.skipif}"
-    return None
+    return skipper(loaded, gpu)(cell)
+
+
+def skipper(loaded: Loaded, gpu: bool | None = None) -> Callable[[Cell], str | None]:
+    """`skip_reason` for many cells: the conditions are looked at once, not once a cell."""
+    holding = [
+        (m.cells, m.reason if m.skip else m.reason or f"skipif {m.skipif}")
+        for m in loaded.suite.mark
+        if m.skip or (m.skipif and _holds(m.skipif, loaded, gpu))
+    ]
+    return lambda cell: next((reason for pattern, reason in holding if matches(pattern, cell)), None)
 
 
 def expected_failure(cell: Cell, loaded: Loaded) -> str | None:

@@ -149,5 +149,7 @@ def fit_threshold(scores: Sequence[float], correct: Sequence[bool], gold: int) -
         f1 = 2 * right / (number + gold) if right else 0.0
         if f1 > best:
             following = scores[number] if number < len(scores) else score
-            best, threshold = f1, (score + following) / 2
+            middle = (score + following) / 2
+            # Two scores next to each other in floating point have nothing between them.
+            best, threshold = f1, middle if middle > following else score
     return threshold, best

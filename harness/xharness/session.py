@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from xharness.adapter import load_adapter
-from xharness.collect import Cell, Selection, checkpoint_from, collect, expected_failure, select, skip_reason
+from xharness.collect import Cell, Selection, checkpoint_from, collect, expected_failure, select, skipper
 from xharness.display import Display, duration
 from xharness.errors import ExitCode
 from xharness.execute import Options, Outcome, execute
@@ -85,7 +85,8 @@ def prepare(request: Request) -> Prepared:
     extra = tuple(checkpoint_from(given) for given in request.checkpoints)
     check_patterns(loaded, extra)
     cells = select(collect(loaded, extra), request.selection, loaded)
-    skipped = {c: why for c in cells if (why := skip_reason(c, loaded, gpu=gpus() > 0)) is not None}
+    skip_reason = skipper(loaded, gpu=gpus() > 0)
+    skipped = {c: why for c in cells if (why := skip_reason(c)) is not None}
     _, threads = parallel(request, loaded)
     device = Device(
         device=request.device, threads=threads, tokens=loaded.profile.device_tokens, save_seconds=request.save_seconds

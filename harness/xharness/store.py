@@ -220,12 +220,27 @@ class Store:
         folder = self.root / "steps"
         return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
 
+    def leftovers(self) -> list[Path]:
+        """Outputs that a killed process left uncommitted; those of living processes are not among them."""
+        return [p for p in (self.root / "tmp").glob("*") if not _alive(p.name.split("-")[0])]
+
     def sweep(self) -> None:
-        """Clear outputs that a killed run left uncommitted; those of living processes stay."""
-        for path in (self.root / "tmp").glob("*"):
-            owner = path.name.split("-")[0]
-            if not owner.isdigit() or not Path(f"/proc/{owner}").exists():
-                shutil.rmtree(path, ignore_errors=True)
+        """Clear the leftovers."""
+        for path in self.leftovers():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _alive(owner: str) -> bool:
+    """Whether a process of this number lives."""
+    if not owner.isdigit():
+        return False
+    try:
+        os.kill(int(owner), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # Somebody else's process: it lives.
+        return True
+    return True
 
 
 def _sync(path: Path) -> None:

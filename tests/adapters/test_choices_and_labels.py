@@ -24,14 +24,8 @@ def tokenizer(request, tmp_path_factory):
 
 
 def row(**changed):
-    return {
-        "id": "0",
-        "context": "red dog",
-        "question": "cause",
-        "choices": ["old cat", "new fish"],
-        "answer": 1,
-        **changed,
-    }
+    choices = ["old cat", "new fish"]
+    return {"id": "0", "context": "red dog", "question": "cause", "choices": choices, "answer": 1, **changed}
 
 
 def test_every_choice_is_read_with_the_context_and_the_question(tokenizer):

@@ -54,7 +54,10 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
         ("mark.0.skip: must be true or false, found 'yes'.",),
     ),
     "seeds in words": (suite(grid='targets = ["xnli"]\nseeds = "one" #!'), ("grid.seeds", "found 'one'")),
-    "a seed with a fraction": (suite(grid='targets = ["xnli"]\nseeds = [1.5] #!'), ("seeds.0: must be a whole number",)),
+    "a seed with a fraction": (
+        suite(grid='targets = ["xnli"]\nseeds = [1.5] #!'),
+        ("seeds.0: must be a whole number",),
+    ),
     "a seed that is true": (suite(grid='targets = ["xnli"]\nseeds = true #!'), ("grid.seeds", "found true")),
     "a seed below zero": (suite(grid='targets = ["xnli"]\nseeds = [0, -1] #!'), ("grid.seeds", "between 0 and", "-1")),
     "no seed at all": (suite(grid='targets = ["xnli"]\nseeds = [] #!'), ("grid.seeds: is empty",)),
@@ -62,7 +65,10 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
         suite(rest=SECOND + 'hub = "a/b"\nretrieval.pooling = "maen" #!\n'),
         ("must be 'mean' or 'cls', found 'maen'.", "Did you mean 'mean'?"),
     ),
-    "a limit of zero": (suite(rest=PROFILE + "limit.train = 0 #!\n"), ("limit.train: must be greater than 0, found 0.",)),
+    "a limit of zero": (
+        suite(rest=PROFILE + "limit.train = 0 #!\n"),
+        ("limit.train: must be greater than 0, found 0.",),
+    ),
     # names that lead nowhere
     "an unknown target": (suite(grid='targets = ["xnli",\n  "xnil" #!\n]'), ("no task called 'xnil'", "'xnli'")),
     "an unknown intermediate": (suite(grid=ROWS + '["none", "mlni"] #!'), ("grid.intermediates", "'mlni'", "'mnli'")),
@@ -85,7 +91,10 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
         ("no built-in checkpoint called 'tinny'", "'tiny'"),
     ),
     "a task folder that is not there": (suite(top='tasks = ["more"] #!'), ("tasks: 'more' does not exist.",)),
-    "a suite to extend that is not there": (suite(top='extends = "../x.toml" #!'), ("extends: '../x.toml' does not exist",)),
+    "a suite to extend that is not there": (
+        suite(top='extends = "../x.toml" #!'),
+        ("extends: '../x.toml' does not exist",),
+    ),
     "a suite that extends a number": (suite(top="extends = 3 #!"), ("extends: must be the path of a suite",)),
     "a suite that extends itself": (suite(top='extends = "suite.toml" #!'), ("extend each other in a circle",)),
     # mixtures
@@ -161,7 +170,10 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
         suite(grid='targets = ["xnli"]\ninclude = ["squad->*"] #!'),
         ("grid.include: the pattern 'squad->*' matches no cell.",),
     ),
-    "an exclude that leaves nothing": (suite(grid='targets = ["xnli"]\nexclude = ["*"]').replace("[grid]", "[grid] #!"), ("leave no cell",)),
+    "an exclude that leaves nothing": (
+        suite(grid='targets = ["xnli"]\nexclude = ["*"]').replace("[grid]", "[grid] #!"),
+        ("leave no cell",),
+    ),
     # recipes
     "a recipe for a task that does not exist": (suite(rest="[recipe.xnil] #!\nepochs = 1\n"), ("'xnil'", "'xnli'")),
     "a recipe for no task in a profile": (
@@ -235,22 +247,31 @@ BASE = suite(
 # what the extending suite adds -> (file that is to be named, what is said)
 EXTENDED: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "a mark of its own that matches nothing": (
-        INHERITED + '[[mark]]\ncells = "*->xnli" #!\nname = "mine"\n', "suite.toml", ("mark.1.cells", "'*->xnli'"),
+        INHERITED + '[[mark]]\ncells = "*->xnli" #!\nname = "mine"\n',
+        "suite.toml",
+        ("mark.1.cells", "'*->xnli'"),
     ),
     "a wrong key in an expectation of its own": (
-        INHERITED + '[[expect]]\ncells = "*"\nat_most = "9" #!\n', "suite.toml", ("expect.1.at_most",),
+        INHERITED + '[[expect]]\ncells = "*"\nat_most = "9" #!\n',
+        "suite.toml",
+        ("expect.1.at_most",),
     ),
     "a checkpoint of its own without an origin": (
-        INHERITED + '[[checkpoint]] #!\nname = "b"\n', "suite.toml", ("checkpoint.1: give exactly one",),
+        INHERITED + '[[checkpoint]] #!\nname = "b"\n',
+        "suite.toml",
+        ("checkpoint.1: give exactly one",),
     ),
     "two checkpoints of its own with one name": (
         INHERITED + '[[checkpoint]]\nname = "b"\nhub = "a/b"\n[[checkpoint]]\nname = "b" #!\nhub = "a/c"\n',
-        "suite.toml", ("checkpoint.2.name",),
+        "suite.toml",
+        ("checkpoint.2.name",),
     ),
     "a recipe of its own that contradicts the task's": (
-        INHERITED + '[recipe.pawsx]\nselect = "best"\nevaluations = 0 #!\n', "suite.toml", ("evaluations >= 1",),
+        INHERITED + '[recipe.pawsx]\nselect = "best"\nevaluations = 0 #!\n',
+        "suite.toml",
+        ("evaluations >= 1",),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", EXTENDED)

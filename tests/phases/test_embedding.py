@@ -37,16 +37,10 @@ def embedding(checkpoint, task, **retrieval):
 
 
 def small(kind, **more):
-    shape = {
-        "hidden_size": 16,
-        "intermediate_size": 16,
-        "num_attention_heads": 2,
-        "num_hidden_layers": 3,
-        "vocab_size": 99,
-    }
+    shape = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "num_hidden_layers": 3}
     torch.manual_seed(0)
     made = {"albert": (AlbertModel, AlbertConfig), "modernbert": (ModernBertModel, ModernBertConfig)}[kind]
-    return made[0](made[1](**shape, pad_token_id=0, **more)).eval()
+    return made[0](made[1](**shape, vocab_size=99, pad_token_id=0, **more)).eval()
 
 
 @pytest.mark.parametrize("kind", ["xlm-roberta", "albert", "modernbert"])

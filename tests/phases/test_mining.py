@@ -157,7 +157,7 @@ def test_gold_pairs_mean_the_same_in_all_three_forms():
     ]
     results = [adapter.retrieve(task("mine"), {"dev": form, "test": form}, embed)[0]["f1_bucc"] for form in forms]
     assert results[0] == results[1] == results[2]
-    assert set(results[0].ids[:2]) == {"de-0|en-0", "de-1|en-1"}
+    assert set(results[0].ids[:2]) == {"de-0\ten-0", "de-1\ten-1"}
     assert results[0].references[:2] == [True, True]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from xharness.cli import options as o
-from xharness.collect import Cell, checkpoint_from, collect, select, skip_reason
+from xharness.collect import Cell, checkpoint_from, collect, select, skipper
 from xharness.patterns import check_patterns
 from xharness.spec.load import Loaded, load_suite
 
@@ -50,6 +50,7 @@ def _ids(cells: list[Cell], loaded: Loaded) -> str:
 
 def _json(cells: list[Cell], loaded: Loaded) -> str:
     lines = []
+    skip = skipper(loaded)
     for c in cells:
         task = loaded.tasks[c.target]
         lines.append(
@@ -63,7 +64,7 @@ def _json(cells: list[Cell], loaded: Loaded) -> str:
                     "group": task.group,
                     "metric": task.metric,
                     "languages": list(c.languages or task.languages),
-                    "skip": skip_reason(c, loaded),
+                    "skip": skip(c),
                 }
             )
         )
@@ -73,6 +74,7 @@ def _json(cells: list[Cell], loaded: Loaded) -> str:
 def _tree(cells: list[Cell], loaded: Loaded) -> str:
     lines = [f"{loaded.path.name}  profile {loaded.profile_name or '-'}: {loaded.suite.title}"]
     above: tuple[str, str] = ("", "")
+    skip_reason = skipper(loaded)
     for c in cells:
         if c.checkpoint != above[0]:
             lines.append(f"  {c.checkpoint}")
@@ -80,7 +82,7 @@ def _tree(cells: list[Cell], loaded: Loaded) -> str:
             lines.append(f"    {c.intermediate}")
         above = (c.checkpoint, c.intermediate)
         languages = c.languages or loaded.tasks[c.target].languages
-        skip = skip_reason(c, loaded)
+        skip = skip_reason(c)
         tail = f"  skip: {skip}" if skip else ""
         lines.append(f"      {c.name}  {len(languages)} language{'s' if len(languages) > 1 else ''}{tail}")
     lines.append(f"{len(cells)} cells")

@@ -126,7 +126,8 @@ def task_problems(task: Task, document: Document) -> Iterator[Problem]:
     for path, scope in scopes:
         yield from _languages(scope.languages, document, (*path, "languages"))
         wide = {*task.languages, *(scope.languages or ()), "en"}
-        yield from _unknown(document, (*path, "codes"), scope.codes or {}, wide, "language of this task")
+        for code in scope.codes or {}:
+            yield from _unknown(document, (*path, "codes", code), [code], wide, "language of this task")
         if scope.tune_on == task.name:
             what = "a task is tuned on its own data anyway; leave this out."
             yield document.problem((*path, "tune_on"), what)

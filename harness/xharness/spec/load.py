@@ -293,6 +293,7 @@ def load_task(document: Document, profile: str) -> Task:
     }
     own, theirs = document.values.get("recipe", {}), change.recipe if change is not None else {}
     places: dict[str, tuple[Document, KeyPath]] = dict.fromkeys(own, (document, ("recipe",)))
+    places = {k: v for k, v in places.items() if k not in theirs}
     places |= dict.fromkeys(theirs, (document, ("profile", profile, "recipe")))
     validate(Recipe, task.recipe, document, ("recipe",), places)
     return task.model_copy(update={"data": Data(**data_values), "profile": {}})

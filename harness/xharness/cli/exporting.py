@@ -1,0 +1,43 @@
+"""`xharness export`: a stored row as a submission folder that `xharness score` reads back to the same numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xharness.cli import options as o
+from xharness.errors import UsageError
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write the predictions to.")],
+    run: Annotated[
+        str | None, typer.Option("--run", help="A run's folder or part of its name; the newest when absent.")
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="xtreme: XTREME's submission layout.")] = "xtreme",
+    checkpoint: Annotated[str | None, typer.Option("--checkpoint", "-c", help="Row: this checkpoint.")] = None,
+    intermediate: Annotated[str | None, typer.Option("--intermediate", help="Row: this intermediate.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Row: this seed.")] = None,
+    labels: Annotated[Path | None, typer.Option("--labels", help="Write the label files here too.")] = None,
+    store: o.StoreOption = o.DEFAULT_STORE,
+) -> None:
+    """Write one row of a stored run in XTREME's submission layout."""
+    from xharness.cli.showing import find_run, read_run
+    from xharness.outcomes import choose_row, submission_of
+    from xharness.scheme import load_scheme
+    from xharness.store import Store
+    from xharness.submission import write_folder
+
+    if form != "xtreme":
+        raise UsageError(f"--format '{form}' is not known. Allowed: xtreme.")
+    facts, records = read_run(find_run(run, store))
+    choice = choose_row(facts, records, checkpoint, intermediate, seed)
+    outcomes = submission_of(facts, records, Store(store), choice)
+    scheme = load_scheme(facts["scheme"], Path(facts["suite"]).parent)
+    known = {task: languages for task, languages in outcomes.items() if task in scheme.tasks}
+    written = write_folder(known, folder, scheme, labels)
+    print(f"{len(written)} files of {choice.checkpoint} / {choice.intermediate}, seed {choice.seed}, in {folder}")
+    for task in outcomes.keys() - known.keys():
+        print(f"left out: {task}, which the scheme '{scheme.title}' does not have")

@@ -1,0 +1,192 @@
+"""`xharness store`: what the store holds, how much, whether it is right, what nobody needs."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xharness.cli import options as o
+from xharness.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from xharness.store import Store
+    from xharness.store_care import Rubbish, Stored
+
+app = typer.Typer(
+    help="Look after the store: what it holds, how much, whether it is right, what nobody needs.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")]
+
+
+def _open(root: Path) -> Store:
+    from xharness.store import Store
+
+    store = Store(root)
+    if not (store.root / "steps").is_dir():
+        raise UsageError(f"there is no store at {root}. `xharness run SUITE` makes one; --store names another place.")
+    return store
+
+
+@app.command("ls")
+def ls(
+    store: o.StoreOption = o.DEFAULT_STORE,
+    kind: Annotated[str | None, typer.Option("--kind", help="Only tune, evaluate, embed or mine.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the stored steps, the oldest first."""
+    from xharness.store_care import contents
+
+    steps = [s for s in contents(_open(store)) if kind is None or s.kind == kind]
+    if as_json:
+        for step in steps:
+            print(json.dumps(step.as_json(), ensure_ascii=False))
+        return
+    table = _table("kind", "step", "size", "age", "run", "key")
+    for step in steps:
+        table.add_row(step.kind, _label(step), size(step.size), age(step.stored), step.run, step.key)
+    _print(table)
+    print(f"{len(steps)} steps, {size(sum(s.size for s in steps))}")
+
+
+@app.command("du")
+def du(store: o.StoreOption = o.DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """Sum the sizes up by kind and by run."""
+    from xharness.store_care import contents
+
+    steps = contents(_open(store))
+    for by in ("kind", "run"):
+        sums: dict[str, tuple[int, int]] = {}
+        for step in steps:
+            name = str(getattr(step, by)) or "(unknown)"
+            count, total = sums.get(name, (0, 0))
+            sums[name] = count + 1, total + step.size
+        if as_json:
+            for name, (count, total) in sums.items():
+                print(json.dumps({"by": by, "name": name, "steps": count, "bytes": total}, ensure_ascii=False))
+            continue
+        table = _table(by, "steps", "size")
+        for name, (count, total) in sorted(sums.items(), key=lambda item: -item[1][1]):
+            table.add_row(name, str(count), size(total))
+        _print(table)
+    if not as_json:
+        print(f"{len(steps)} steps, {size(sum(s.size for s in steps))}")
+
+
+@app.command("check")
+def check(
+    store: o.StoreOption = o.DEFAULT_STORE,
+    repair: Annotated[bool, typer.Option("--repair", help="Discard what is damaged; a run makes it again.")] = False,
+) -> None:
+    """Verify the checksum of every file; exit 1 when something is wrong."""
+    from xharness import store_care
+
+    opened = _open(store)
+    count = damaged = 0
+    for step, damage in store_care.check(opened):
+        count += 1
+        if damage is None:
+            continue
+        damaged += 1
+        for fault in damage.faults:
+            print(f"damaged: {_label(step)} ({step.key}): {fault}")
+        if repair:
+            opened.discard(step.key)
+    if not damaged:
+        print(f"{count} steps are as they were stored")
+        return
+    if repair:
+        print(f"{damaged} of {count} steps were damaged and are discarded; the next run that needs them makes them again")
+        return
+    print(f"{damaged} of {count} steps are damaged; `xharness store check --repair` discards them")
+    raise typer.Exit(int(ExitCode.FAILED))
+
+
+@app.command("gc")
+def gc(
+    store: o.StoreOption = o.DEFAULT_STORE,
+    keep_run: Annotated[
+        list[str] | None,
+        typer.Option("--keep-run", metavar="NAME", help="A run (part of its name) whose steps stay; all when absent."),
+    ] = None,
+    ends_only: Annotated[
+        bool, typer.Option("--ends-only", help="Keep scores, free the models and embeddings below them as well.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes/--dry-run", help="Remove it; without, only say what would go.")] = False,
+) -> None:
+    """Remove what no run needs, and what killed runs left; a dry run unless --yes."""
+    from xharness.store_care import collect_rubbish, rubbish
+
+    opened = _open(store)
+    found = rubbish(opened, tuple(keep_run or ()), ends_only)
+    if yes:
+        found = collect_rubbish(opened, found)
+    for line in _lines(found, "removed" if yes else "would go"):
+        print(line)
+    if yes:
+        print(f"freed {size(found.size)}")
+    elif found.size or found.steps:
+        print(f"{size(found.size)} would be freed; --yes removes it")
+    else:
+        print("nothing to remove")
+
+
+def _lines(found: Rubbish, word: str) -> list[str]:
+    lines = [f"{word}: {_label(s)} ({s.key}), {size(s.size)}" for s in found.steps]
+    lines += [f"{word}: large files of {_label(s)} ({s.key}), {size(s.size)}" for s in found.models]
+    lines += [f"{word}: training states of {key}, {size(n)}" for key, n in found.scratch]
+    lines += [f"{word}: what a killed process left in tmp/{name}, {size(n)}" for name, n in found.tmp]
+    return [*lines, *(f"left alone: {key}: a run is working on it" for key in found.busy)]
+
+
+def _label(step: Stored) -> str:
+    state = " (large files dropped)" if step.dropped else "" if step.readable else " (no manifest)"
+    return (step.label or step.key) + state
+
+
+def size(count: int) -> str:
+    """Bytes as a person reads them."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def age(when: float) -> str:
+    """How long ago, in the largest unit that fits."""
+    if not when:
+        return "?"
+    seconds = max(0.0, time.time() - when)
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _table(*columns: str) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        right = column in ("size", "age", "steps")
+        table.add_column(column, justify="right" if right else "left", no_wrap=column != "step", overflow="fold")
+    return table
+
+
+def _print(table: Table) -> None:
+    from rich.console import Console
+
+    console = Console()
+    # A pipe has no width: nothing is to be cut there.
+    (console if console.is_terminal else Console(width=240)).print(table)
