@@ -209,7 +209,7 @@ class Execution:
             ready = self._ready()
             if not ready:
                 break
-            key = max(ready, key=lambda k: (bool(worker.last & set(self.plan.steps[k].needs)), self.weights[k]))
+            key = max(ready, key=lambda k: self._urgency(k, worker))
             step = self.plan.steps[key]
             about = {
                 **self.options.about,
@@ -227,6 +227,11 @@ class Execution:
             given += 1
             self.listen({"event": "start", "key": key, "worker": worker.number, "label": step.work.label})
         return given
+
+    def _urgency(self, key: str, worker: Worker) -> tuple[bool, bool, int]:
+        """What comes first: what was asked for first, what has its parent at hand, what most cells wait for."""
+        at_hand = bool(worker.last & set(self.plan.steps[key].needs))
+        return key in self.plan.first, at_hand, self.weights[key]
 
     def _hear(self) -> None:
         for selected, _ in self.selector.select(timeout=0.5):

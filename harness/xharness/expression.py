@@ -20,6 +20,8 @@ Matcher = Callable[[str], bool]
 Evaluator = Callable[[Matcher], bool]
 
 _TOKEN = re.compile(r"\s*(\(|\)|[^\s()]+)")
+DEEPEST = 50
+"""Parentheses inside each other; each takes some frames of Python's stack to read and to evaluate."""
 _WORDS = {"and", "or", "not", "(", ")"}
 
 
@@ -27,7 +29,7 @@ class _Parser:
     def __init__(self, text: str, option: str) -> None:
         self.text, self.option = text, option
         self.tokens = [(m.start(1), m[1]) for m in _TOKEN.finditer(text)]
-        self.at = 0
+        self.at = self.open = 0
 
     def peek(self) -> str:
         return self.tokens[self.at][1] if self.at < len(self.tokens) else ""
@@ -62,11 +64,15 @@ class _Parser:
     def atom(self) -> Evaluator:
         token = self.peek()
         if token == "(":
+            self.open += 1
+            if self.open > DEEPEST:
+                raise self.fail(f"at most {DEEPEST} parentheses inside each other")
             self.at += 1
             inner = self.either()
             if self.peek() != ")":
                 raise self.fail("')'")
             self.at += 1
+            self.open -= 1
             return inner
         if not token or token in _WORDS:
             raise self.fail("a name, 'not' or '('")

@@ -60,6 +60,8 @@ class Plan:
     """Cell name -> why it cannot be planned."""
     dev: dict[str, str] = field(default_factory=dict)
     """Cell name -> key of the step that knows its English dev score."""
+    first: frozenset[str] = frozenset()
+    """Keys to be made before the others."""
 
     def under(self, name: str) -> list[Step]:
         """The steps of one cell, in order."""

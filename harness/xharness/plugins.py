@@ -42,7 +42,9 @@ def load_plugins(files: Sequence[str]) -> None:
         ]
         if not classes:
             raise UsageError(
-                Problem(file, "defines no adapter.", "An adapter is a class with name, columns, encode, decode, …")
+                Problem(
+                    file, "defines no adapter.", "An adapter is a class with name, columns, metrics, check, encode."
+                )
             )
         for cls in classes:
             adapter: Any = cls()

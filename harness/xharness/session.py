@@ -8,6 +8,7 @@ import secrets
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,21 @@ from xharness.display import Display, duration
 from xharness.errors import ExitCode
 from xharness.execute import Options, Outcome, execute
 from xharness.expectations import Judged, judge
+from xharness.failed import Mode, by_last_failed, last_failed, still_failing
 from xharness.fit import check_fit, load_own_plugins
 from xharness.patterns import check_patterns
 from xharness.plan import Plan, Planner
-from xharness.provenance import cores, git_state, gpus, hardware, versions
+from xharness.provenance import cores, git_state, gpus, hardware, memory_bytes, versions
 from xharness.results import BAD, CellResult, Status, cell_results, write_records
 from xharness.spec.load import Loaded, load_suite
 from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Task
 from xharness.store import Store
 from xharness.work import Device
+
+
+WORKER_MEMORY = 3 << 30
+"""Memory that `-n auto` reckons for a worker, in bytes: a small encoder in training."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,10 @@ class Request:
     keep: str = "intermediates"
     verbosity: int = 0
     save_seconds: float = 120.0
+    failed: Mode | None = None
+    """The cells that failed last alone, or first."""
+    events: Path | None = None
+    """Where every event goes, beside the run's folder."""
     argv: tuple[str, ...] = ()
 
 
@@ -62,6 +72,8 @@ class Prepared:
     skipped: dict[Cell, str]
     plan: Plan
     store: Store
+    note: str = ""
+    """What the choice by last failure came to."""
 
 
 @dataclass
@@ -85,6 +97,7 @@ def prepare(request: Request) -> Prepared:
     extra = tuple(checkpoint_from(given) for given in request.checkpoints)
     check_patterns(loaded, extra)
     cells = select(collect(loaded, extra), request.selection, loaded)
+    cells, first, note = by_last_failed(cells, request.failed, request.store, loaded)
     skip_reason = skipper(loaded, gpu=gpus() > 0)
     skipped = {c: why for c in cells if (why := skip_reason(c)) is not None}
     _, threads = parallel(request, loaded)
@@ -92,7 +105,8 @@ def prepare(request: Request) -> Prepared:
         device=request.device, threads=threads, tokens=loaded.profile.device_tokens, save_seconds=request.save_seconds
     )
     plan = Planner(loaded, extra, device).plan([c for c in cells if c not in skipped])
-    return Prepared(loaded, extra, cells, skipped, plan, Store(request.store))
+    plan.first = frozenset(plan.closure([plan.ends[name] for name in first if name in plan.ends]))
+    return Prepared(loaded, extra, cells, skipped, plan, Store(request.store), note)
 
 
 def parallel(request: Request, loaded: Loaded) -> tuple[int, int]:
@@ -104,7 +118,8 @@ def parallel(request: Request, loaded: Loaded) -> tuple[int, int]:
     if request.device != "cpu" and (found := gpus()):
         return found, max(1, total // found)
     threads = min(loaded.profile.threads or total, total)
-    return max(1, total // threads), threads
+    by_memory = memory_bytes() // WORKER_MEMORY if memory_bytes() else total
+    return max(1, min(total // threads, by_memory)), threads
 
 
 def run(request: Request, console: Console) -> Finished:
@@ -132,15 +147,19 @@ def run(request: Request, console: Console) -> Finished:
             f"{loaded.suite.title} · profile {loaded.profile_name or '-'} · {cells}",
             highlight=False,
         )
+        if prepared.note:
+            console.print(prepared.note, style="yellow", highlight=False)
     with (
         (folder / "events.jsonl").open("a", encoding="utf-8") as log,
+        request.events.open("a", encoding="utf-8") if request.events else nullcontext() as copy,
         Display(console, prepared.plan, request.verbosity) as shown,
     ):
 
         def listen(event: dict[str, Any]) -> None:
             if event["event"] not in ("tick", "progress"):
-                log.write(json.dumps({"time": time.time(), **event}, ensure_ascii=False) + "\n")
-                log.flush()
+                for stream in (log, copy) if copy else (log,):
+                    stream.write(json.dumps({"time": time.time(), **event}, ensure_ascii=False) + "\n")
+                    stream.flush()
             shown(event)
 
         outcome = execute(prepared.plan, store, options, listen)
@@ -157,6 +176,7 @@ def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, 
     seconds = time.time() - began
     bad = any(r.status in BAD for r in results) or any(j.failed for j in judged)
     exit_code = ExitCode.FAILED if bad else ExitCode.OK
+    cells = [r.as_json() for r in results]
     made = {
         **head,
         "state": "finished",
@@ -165,7 +185,8 @@ def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, 
         "made": len(outcome.done),
         "reused": len(outcome.reused),
         "exit": int(exit_code),
-        "cells": [r.as_json() for r in results],
+        "cells": cells,
+        "failing": still_failing(last_failed(prepared.store.root, loaded) or (), cells),
         "expectations": [j.as_json() for j in judged],
     }
     write_records(folder / "records.jsonl", records)
@@ -193,7 +214,7 @@ def _head(prepared: Prepared, request: Request, workers: int, threads: int, bega
     planner = {c.name: c for c in (*loaded.suite.checkpoint, *prepared.extra)}
     shown = dict.fromkeys(c.checkpoint for c in prepared.cells)
     return {
-        "suite": str(loaded.path),
+        "suite": str(loaded.path.resolve()),
         "title": loaded.suite.title,
         "profile": loaded.profile_name,
         "note": loaded.profile.note,
@@ -238,6 +259,13 @@ def summary_line(finished: Finished) -> str:
         f"{', '.join(parts)} in {duration(finished.seconds)} "
         f"({len(outcome.done)} steps made, {len(outcome.reused)} reused{memory})"
     )
+
+
+def slowest(finished: Finished, store: Store, count: int) -> list[tuple[float, str]]:
+    """(seconds, label) of the steps that took this run longest; all of them where the count is 0."""
+    times = sorted(((s, k) for k, s in finished.outcome.seconds.items() if k in finished.outcome.done), reverse=True)
+    shown = times[:count] if count else times
+    return [(seconds, str((store.manifest(key) or {}).get("label", key))) for seconds, key in shown]
 
 
 def latest_run(store: Path, name: str | None = None) -> Path | None:

@@ -123,7 +123,7 @@ class Store:
         return found
 
     def open(self, key: str) -> Path:
-        """The folder of a stored step, its checksums verified; StoreError, and the step discarded, where one is wrong."""
+        """The folder of a stored step, checksums verified; StoreError, and the step discarded, where one is wrong."""
         manifest = self.manifest(key)
         faults = ["it is not in the store"] if manifest is None else self.faults(key, manifest)
         if manifest is not None and manifest.get("dropped"):

@@ -113,7 +113,7 @@ class Rubbish:
 
 
 def runs_of(store: Store, names: Sequence[str] = ()) -> list[Path]:
-    """Folders of the runs whose names have one of `names` in them, all without names; UsageError for one that has none."""
+    """Folders of the runs that have one of `names` in theirs, of all runs without names; UsageError where none has."""
     folders = sorted(p.parent for p in (store.root / "runs").glob("*/run.json"))
     if not names:
         return folders

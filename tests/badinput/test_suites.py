@@ -126,6 +126,11 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
         ("checkpoint.1: give exactly one of hub, path, builtin; found hub, path.",),
     ),
     "a checkpoint from nowhere": (suite(rest='[[checkpoint]] #!\nname = "b"\n'), ("exactly one of", "found none")),
+    "a checkpoint that is no hub id": (
+        suite(rest='[[checkpoint]]\nname = "b"\nhub = "https://hub/a/b" #!\n'),
+        ("checkpoint.1.hub: must match", "found 'https://hub/a/b'"),
+    ),
+    "a profile with a slash in its name": (suite(rest='[profile."a/b"] #!\n'), ("profile.a/b", "letters, digits")),
     "a checkpoint with a space in its name": (
         suite(rest='[[checkpoint]]\nname = "b c" #!\nhub = "a/b"\n'),
         ("checkpoint.1.name: must match", "found 'b c'"),
@@ -204,6 +209,11 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
         suite(grid=ROWS + '["none", "tatoeba"] #!', rest=PROFILE),
         ("grid.intermediates: 'tatoeba' is a retrieval task",),
     ),
+    "a plug-in that is no Python": (
+        suite(top='plugins = ["no.py"] #!'),
+        ("'no.py'", "cannot be imported", "SyntaxError"),
+    ),
+    "a plug-in without an adapter": (suite(top='plugins = ["empty.py"] #!'), ("'empty.py'", "defines no adapter")),
     "a plug-in that is not there": (suite(top='plugins = ["mine.py"] #!'), ("plugins", "mine.py", "does not exist")),
 }
 
@@ -212,6 +222,8 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
 def test_a_suite_is_refused_with_its_line_and_what_would_do(what: str, xharness: Run, tmp_path: Path) -> None:
     text, says = CASES[what]
     (tmp_path / "suite.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "no.py").write_text("class Adapter(:\n")
+    (tmp_path / "empty.py").write_text("ADAPTER = None\n")
     told = xharness("run", "suite.toml")
     assert_well_said(told, 4, f"suite.toml:{marked(text)}: ", says)
     assert not (tmp_path / "store").exists()

@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "new": ("new", "app", "Write a commented suite or task to start from."),
     "schema": ("schema", "schema", "Print the JSON Schema of suites or tasks, for editors."),
 }
-"""Name -> module in this package, what in it is the command (a function or an app of sub-commands), line in the help."""
+"""Name -> module in this package, what in it is the command (a function or an app of several), line in the help."""
 
 
 class Commands(TyperGroup):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from xharness.cli import completion
 from xharness.cli import options as o
 from xharness.collect import Cell, checkpoint_from, collect, select, skipper
 from xharness.patterns import check_patterns
@@ -16,7 +17,12 @@ from xharness.spec.load import Loaded, load_suite
 
 def list_cells(
     suites: Annotated[
-        list[str], typer.Argument(metavar="SUITE...", help="Suite files or names; `SUITE::ID` names cells.")
+        list[str],
+        typer.Argument(
+            metavar="SUITE...",
+            help="Suite files or names; `SUITE::ID` names cells.",
+            autocompletion=completion.suites,
+        ),
     ],
     profile: o.ProfileOption = None,
     checkpoint: o.CheckpointOption = None,
@@ -30,9 +36,13 @@ def list_cells(
     deselect: o.DeselectOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a cell.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Ids only.")] = False,
+    last_failed: o.LastFailedOption = False,
+    failed_first: o.FailedFirstOption = False,
+    store: o.StoreOption = o.DEFAULT_STORE,
 ) -> None:
     """List the cells of suites as a tree with ids; nothing is loaded or run."""
     extra = [checkpoint_from(c) for c in checkpoint or ()]
+    mode = o.failed_mode(last_failed, failed_first)
     for given in suites:
         path, chosen = o.selection(
             given, None, keyword, marks, intermediate, target, language, only_checkpoint, seed, deselect
@@ -40,6 +50,11 @@ def list_cells(
         loaded = load_suite(path, profile)
         check_patterns(loaded, extra)
         cells = select(collect(loaded, extra), chosen, loaded)
+        if mode is not None:
+            from xharness.failed import by_last_failed
+
+            cells, _, note = by_last_failed(cells, mode, store, loaded)
+            print(note, file=sys.stderr)
         write = _json if as_json else _ids if quiet else _tree
         sys.stdout.write(write(cells, loaded))
 

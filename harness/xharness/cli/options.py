@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xharness.collect import Selection
+from xharness.cli import completion
+from xharness.errors import UsageError
+
+if TYPE_CHECKING:
+    from xharness.collect import Selection
+    from xharness.failed import Mode
 
 SuiteArgument = Annotated[
     str,
     typer.Argument(
-        metavar="SUITE", help="A suite file, or the name of a shipped one (xtreme); `SUITE::ID` names cells."
+        metavar="SUITE",
+        help="A suite file, or the name of a shipped one (xtreme); `SUITE::ID` names cells.",
+        autocompletion=completion.suites,
     ),
 ]
 IdsArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ID]...", help="Cells, such as 'squad_v1->xquad' or 'none->xnli[tiny-0][de]'."),
+    typer.Argument(
+        metavar="[ID]...",
+        help="Cells, such as 'squad_v1->xquad' or 'none->xnli[tiny-0][de]'.",
+        autocompletion=completion.cells,
+    ),
 ]
 ProfileOption = Annotated[
-    str | None, typer.Option("--profile", "-p", help="Size of the suite: micro, sample, paper, or the suite's own.")
+    str | None,
+    typer.Option(
+        "--profile",
+        "-p",
+        help="Size of the suite: micro, sample, paper, or the suite's own.",
+        autocompletion=completion.profiles,
+    ),
 ]
 StoreOption = Annotated[
     Path, typer.Option("--store", envvar="XHARNESS_STORE", help="Folder that keeps what steps made.")
@@ -34,17 +51,54 @@ KeywordOption = Annotated[
     typer.Option("-k", metavar="EXPR", help="Cells whose id, languages or tags match, e.g. 'squad and not mlqa'."),
 ]
 MarkOption = Annotated[str | None, typer.Option("-m", metavar="EXPR", help="Cells whose marks match.")]
-IntermediateOption = Annotated[list[str] | None, typer.Option("--intermediate", help="Only this intermediate.")]
-TargetOption = Annotated[list[str] | None, typer.Option("--target", help="Only this target.")]
-LanguageOption = Annotated[list[str] | None, typer.Option("--language", "-l", help="Only this evaluation language.")]
+IntermediateOption = Annotated[
+    list[str] | None,
+    typer.Option("--intermediate", help="Only this intermediate.", autocompletion=completion.intermediates),
+]
+TargetOption = Annotated[
+    list[str] | None, typer.Option("--target", help="Only this target.", autocompletion=completion.targets)
+]
+LanguageOption = Annotated[
+    list[str] | None,
+    typer.Option("--language", "-l", help="Only this evaluation language.", autocompletion=completion.languages),
+]
 SeedOption = Annotated[list[int] | None, typer.Option("--seed", help="Only this seed.")]
 OnlyCheckpointOption = Annotated[
-    list[str] | None, typer.Option("--only-checkpoint", help="Only the checkpoint of this name.")
+    list[str] | None,
+    typer.Option("--only-checkpoint", help="Only the checkpoint of this name.", autocompletion=completion.checkpoints),
 ]
 DeselectOption = Annotated[
     list[str] | None, typer.Option("--deselect", metavar="ID", help="Leave out a cell or pattern.")
 ]
+LastFailedOption = Annotated[
+    bool, typer.Option("--lf", "--last-failed", help="Only the cells that failed last; all when none did.")
+]
+FailedFirstOption = Annotated[
+    bool, typer.Option("--ff", "--failed-first", help="The cells that failed last before the others.")
+]
+ReasonsOption = Annotated[
+    str,
+    typer.Option(
+        "-r", metavar="CHARS", help="Reasons shown: (f)ailed, (s)kipped, (x)failed, (X)passed, (a)ll, (N)one."
+    ),
+]
+DEFAULT_REASONS = "fs"
 DEFAULT_STORE = Path(".xharness")
+
+
+def failed_mode(last_failed: bool, failed_first: bool) -> Mode | None:
+    """What --lf and --ff ask for; UsageError for both."""
+    if last_failed and failed_first:
+        raise UsageError("--lf and --ff exclude each other: the failed cells alone, or first.")
+    return "only" if last_failed else "first" if failed_first else None
+
+
+def reasons(given: str) -> str:
+    """The letters of -r; UsageError for one that says nothing."""
+    for letter in given:
+        if letter not in "fsxXaN":
+            raise UsageError(f"-r '{given}': '{letter}' is not known. Allowed: f, s, x, X, a for all, N for none.")
+    return "fsxX" if "a" in given else "" if "N" in given else given
 
 
 def selection(
@@ -60,6 +114,8 @@ def selection(
     deselect: list[str] | None,
 ) -> tuple[str, Selection]:
     """The suite's path and the selection that the command line describes."""
+    from xharness.collect import Selection
+
     path, _, first = suite.partition("::")
     chosen = [*([first] if first else []), *(i.split("::", 1)[-1] for i in ids or ())]
     return path, Selection(

@@ -69,6 +69,7 @@ def _rows(prepared: Prepared) -> list[dict[str, Any]]:
 def print_plan(prepared: Prepared, console: Console) -> None:
     """The plan as a table, and its sums."""
     from rich.table import Table
+    from rich.text import Text
 
     from xharness.cost import estimate
 
@@ -81,7 +82,7 @@ def print_plan(prepared: Prepared, console: Console) -> None:
         table.add_column(name, no_wrap=True)
     for row in rows:
         state = "stored" if row["stored"] else left.state(row["key"])
-        table.add_row(row["label"], str(row["cells"]), state, row["key"], style="dim" if row["stored"] else "")
+        table.add_row(Text(row["label"]), str(row["cells"]), state, row["key"], style="dim" if row["stored"] else "")
     console.print(table)
     alone = sum(len(prepared.plan.under(c.name)) for c in prepared.plan.cells)
     console.print(

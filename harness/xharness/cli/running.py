@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xharness.cli import options as o
 from xharness.errors import ExitCode, UsageError, nearest
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def run(
@@ -49,13 +53,26 @@ def run(
     save_seconds: Annotated[
         float, typer.Option("--save-every", metavar="SECONDS", help="Between saved training states.")
     ] = 120.0,
+    last_failed: o.LastFailedOption = False,
+    failed_first: o.FailedFirstOption = False,
+    durations: Annotated[
+        int | None, typer.Option("--durations", metavar="N", min=0, help="Show the N slowest steps; 0 shows all.")
+    ] = None,
+    reasons: o.ReasonsOption = o.DEFAULT_REASONS,
+    junit_xml: Annotated[
+        Path | None, typer.Option("--junit-xml", metavar="FILE", help="Write a JUnit report, a test case a cell.")
+    ] = None,
+    events: Annotated[
+        Path | None, typer.Option("--events", metavar="FILE", help="Append every event there as a line of JSON.")
+    ] = None,
 ) -> None:
     """Run a suite: what the store has is reused, what is missing is made, and the board is shown."""
     from rich.console import Console
 
     from xharness.cli.showing import BREAKDOWNS
-    from xharness.session import Request, summary_line
+    from xharness.session import Request, slowest, summary_line
     from xharness.session import run as run_session
+    from xharness.store import Store
 
     path, chosen = o.selection(
         suite, ids, keyword, marks, intermediate, target, language, only_checkpoint, seed, deselect
@@ -78,8 +95,12 @@ def run(
         keep=keep,
         verbosity=-1 if quiet else verbose,
         save_seconds=save_seconds,
+        failed=o.failed_mode(last_failed, failed_first),
+        events=_writable("--events", events),
         argv=tuple(sys.argv),
     )
+    letters = o.reasons(reasons)
+    _writable("--junit-xml", junit_xml)
     console = Console()
     if dry_run:
         from xharness.cli.planning import print_plan
@@ -95,11 +116,37 @@ def run(
         raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
     from xharness.cli.showing import show_run
 
-    show_run(finished.folder, console, by=by, chance=chance)
+    show_run(finished.folder, console, by=by, chance=chance, reasons=letters)
+    if durations is not None:
+        _show_durations(slowest(finished, Store(store), durations), console)
+    if junit_xml is not None:
+        from xharness.junit import write_junit
+
+        write_junit(finished.made, junit_xml)
     console.print(
         summary_line(finished), style="bold green" if finished.exit_code == ExitCode.OK else "bold red", highlight=False
     )
     raise typer.Exit(int(finished.exit_code))
+
+
+def _show_durations(times: list[tuple[float, str]], console: Console) -> None:
+    from xharness.display import duration
+
+    console.print(f"slowest {len(times)} steps" if times else "no step was made", style="bold", highlight=False)
+    for seconds, label in times:
+        console.print(f"{duration(seconds):>12}  {label}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _writable(option: str, path: Path | None) -> Path | None:
+    """The path, known to be writable before hours are spent; its folder is made where it is missing."""
+    if path is None:
+        return None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8"):
+            return path
+    except OSError as error:
+        raise UsageError(f"{option} '{path}' cannot be written: {error.strerror}.") from None
 
 
 def _workers(given: str) -> int | None:

@@ -30,6 +30,7 @@ def show(
     chance: Annotated[bool, typer.Option("--chance", help="Show the chance or majority baseline.")] = False,
     form: Annotated[str, typer.Option("--format", help="terminal, json, csv, latex, html.")] = "terminal",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write there instead of the terminal.")] = None,
+    reasons: o.ReasonsOption = o.DEFAULT_REASONS,
 ) -> None:
     """Show the board of a stored run again."""
     from rich.console import Console
@@ -37,7 +38,7 @@ def show(
     folder = find_run(run, store)
     if form == "terminal":
         console = Console(file=output.open("w", encoding="utf-8") if output else None)
-        show_run(folder, console, by=by, chance=chance)
+        show_run(folder, console, by=by, chance=chance, reasons=o.reasons(reasons))
         return
     from xharness.export import FORMATS
 
@@ -70,7 +71,9 @@ def read_run(folder: Path) -> tuple[dict[str, Any], list[Any]]:
     return json.loads((folder / "run.json").read_text(encoding="utf-8")), read_records(folder / "records.jsonl")
 
 
-def show_run(folder: Path, console: Console, by: str | None = None, chance: bool = False) -> None:
+def show_run(
+    folder: Path, console: Console, by: str | None = None, chance: bool = False, reasons: str = o.DEFAULT_REASONS
+) -> None:
     """Draw a stored run: the board, a breakdown when asked, and why cells failed or were skipped."""
     from rich.console import Console
 
@@ -88,20 +91,24 @@ def show_run(folder: Path, console: Console, by: str | None = None, chance: bool
     show_board(board, console, chance)
     if by is not None and by != "group":
         show_breakdown(by, breakdown(run, records, by), run, console)
-    _reasons(run, console)
+    _reasons(run, console, reasons)
 
 
-def _reasons(run: dict[str, Any], console: Console) -> None:
-    """One line for every reason, the cells that share it together."""
+LETTERS = {"failed": "f", "not run": "f", "skipped": "s", "xfailed": "x", "xpassed": "X"}
+"""How a cell ended -> its letter in -r."""
+
+
+def _reasons(run: dict[str, Any], console: Console, letters: str) -> None:
+    """One line for every reason that -r asks for, the cells that share it together."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for cell in run["cells"]:
-        if cell["status"] != "passed" and cell["reason"]:
+        if LETTERS.get(cell["status"], "-") in letters and cell["reason"]:
             reasons.setdefault((cell["status"], cell["reason"]), []).append(cell["name"])
     for (status, reason), cells in reasons.items():
         names = ", ".join(cells[:4]) + (f" and {len(cells) - 4} more" if len(cells) > 4 else "")
         style = "red" if status == "failed" else "yellow"
         console.print(f"{status}: {names}: {reason}", style=style, highlight=False, markup=False, soft_wrap=True)
-    for found in run["expectations"]:
+    for found in run["expectations"] if "f" in letters else ():
         if found["failed"]:
             why = f" ({found['reason']})" if found["reason"] else ""
             line = f"expectation failed: {found['cell']}: {found['expected']}, found {found['found']:.1f}{why}"

@@ -44,6 +44,8 @@ def ls(
     as_json: JsonOption = False,
 ) -> None:
     """List the stored steps, the oldest first."""
+    from rich.text import Text
+
     from xharness.store_care import contents
 
     steps = [s for s in contents(_open(store)) if kind is None or s.kind == kind]
@@ -53,7 +55,7 @@ def ls(
         return
     table = _table("kind", "step", "size", "age", "run", "key")
     for step in steps:
-        table.add_row(step.kind, _label(step), size(step.size), age(step.stored), step.run, step.key)
+        table.add_row(step.kind, Text(_label(step)), size(step.size), age(step.stored), step.run, step.key)
     _print(table)
     print(f"{len(steps)} steps, {size(sum(s.size for s in steps))}")
 
@@ -105,7 +107,7 @@ def check(
         print(f"{count} steps are as they were stored")
         return
     if repair:
-        print(f"{damaged} of {count} steps were damaged and are discarded; the next run that needs them makes them again")
+        print(f"{damaged} of {count} steps were damaged and are discarded; a run that needs them makes them again")
         return
     print(f"{damaged} of {count} steps are damaged; `xharness store check --repair` discards them")
     raise typer.Exit(int(ExitCode.FAILED))

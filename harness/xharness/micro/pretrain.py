@@ -1,13 +1,13 @@
 """Pretrains the built-in encoder on the generator's own text: `python -m xharness.micro.pretrain --out DIR`.
 
-Four objectives take turns, none of which sees a label of any task:
+Five objectives take turns, none of which sees a label of any task:
 
 - *translate*: masked language modelling over a sentence and its translation (TLM; Conneau and Lample 2019);
-- *passage*: the same over a sentence or question and a passage that tells the same fact, so that what is
-  masked on one side can be found on the other;
-- *match*: next-sentence prediction with hard negatives (after Devlin et al. 2019): does the second segment tell
-  the first one's fact, in the same or another language, or one that differs in a single detail? And which of
-  its words were replaced (ELECTRA; Clark et al. 2020)?
+- *passage*: the same over a question and a passage that tells its fact;
+- *point*: a sentence with a part hidden and a passage that tells the same fact in another order or language: where
+  in the passage is the hidden part? (recurring span selection; Ram et al. 2021);
+- *match*: does the second segment tell the first one's fact, or one that differs in a single detail (next-sentence
+  prediction with hard negatives; Devlin et al. 2019), and which words were replaced (ELECTRA; Clark et al. 2020)?
 - *align*: mean-pooled sentence vectors of translations are drawn together (XLCO of InfoXLM; Chi et al. 2021).
 
 Everything is drawn from training facts, and every random number follows from one seed.
@@ -38,18 +38,33 @@ PAD, CLS, SEP, MASK = 0, 2, 3, 4
 LETTERS = ((0x21, 0x7F), (0xA1, 0x180), (0x370, 0x400), (0x400, 0x460), (0x620, 0x660), (0x900, 0x980))
 SIZE, POSITIONS = 96, 512
 MIDDLE = 2
-FACTS, STEPS, PEAK, ROWS = 16000, 9000, 2e-3, 48
-TURNS = {"translate": 0.3, "passage": 0.25, "match": 0.4, "align": 0.05}
+FACTS, STEPS, PEAK, ROWS = 10000, 10000, 2e-3, 48
+# How often each objective has its turn at the beginning and at the end: words first, then what they do together.
+TURNS = {
+    "translate": (0.6, 0.2),
+    "passage": (0.1, 0.1),
+    "point": (0.1, 0.3),
+    "match": (0.1, 0.37),
+    "align": (0.1, 0.03),
+}
 Ids = list[int]
 
 
-class Tale(NamedTuple):
-    """One fact in every language: told, told in another order, asked about, and told with one detail changed."""
+class Told(NamedTuple):
+    """A sentence as token ids, and which of them fill each slot."""
 
-    said: dict[str, Ids]
-    again: dict[str, Ids]
-    asked: dict[str, Ids]
-    wrong: dict[str, Ids]
+    ids: Ids
+    spans: dict[str, tuple[int, int]]
+
+
+class Tale(NamedTuple):
+    """One fact in every language: told, told in another order, asked about, and told with some slots changed."""
+
+    said: dict[str, Told]
+    again: dict[str, Told]
+    asked: dict[str, Told]
+    wrong: dict[str, Told]
+    changed: tuple[str, ...]
 
 
 class Batch(NamedTuple):
@@ -100,42 +115,61 @@ def build_tokenizer(words: Iterable[str]) -> PreTrainedTokenizerFast:
     )
 
 
+SWAPS = {"meet": ("agent", "patient"), "travel": ("origin", "place")}
+
+
 def near_miss(rng: random.Random, fact: Fact) -> Fact:
-    """The fact with one detail replaced, or with its polarity turned."""
+    """The fact with one detail replaced, its polarity turned, or two of its parts exchanged."""
+    one, two = SWAPS.get(fact.frame, ("agent", "agent"))
+    if getattr(fact, one) and one != two and rng.random() < 0.3:
+        return put(fact, **{one: getattr(fact, two), two: getattr(fact, one)})
     slots = ["agent", *(slot for slot in (*told(fact), COMPLEMENT[fact.frame]) if rivals(fact, slot))]
     slot = rng.choice(slots)
-    if slot == "agent" or rng.random() < 0.15:
-        if rng.random() < 0.5:
-            return put(fact, negated=not fact.negated, number=None)
+    if rng.random() < 0.15:
+        return put(fact, negated=not fact.negated, number=None)
+    if slot == "agent":
         taken = {fact.agent, fact.patient}
         return put(fact, agent=rng.choice([agent for agent in values(fact, "agent") if agent not in taken]))
     return put(fact, **{slot: rng.choice(rivals(fact, slot))})
 
 
-def tell(rng: random.Random) -> dict[str, dict[str, Sentence]]:
-    """A training fact in the four forms of a `Tale`, rendered in every language."""
+def tell(rng: random.Random) -> tuple[dict[str, dict[str, Sentence]], tuple[str, ...]]:
+    """A training fact in the four forms of a `Tale`, rendered in every language, and the slots changed in the last."""
     fact = sample(rng, "train", 0.6)
     if rng.random() < 0.15:
         fact = put(fact, negated=True, number=None)
+    wrong = near_miss(rng, fact)
     orders = rng.sample(("say", "front"), 2)
     forms = {
         "said": (fact, orders[0]),
         "again": (fact, orders[1]),
         "asked": (put(fact, negated=False), f"ask_{rng.choice(asks(fact))}"),
-        "wrong": (near_miss(rng, fact), rng.choice(orders)),
+        "wrong": (wrong, rng.choice(orders)),
     }
-    return {name: {code: render(code, *what) for code in LANGUAGES} for name, what in forms.items()}
+    changed = tuple(slot for slot in Fact._fields if getattr(fact, slot) != getattr(wrong, slot))
+    return {name: {code: render(code, *what) for code in LANGUAGES} for name, what in forms.items()}, changed
 
 
 def prepare(rng: random.Random, facts: int) -> tuple[PreTrainedTokenizerFast, list[Tale]]:
     """The tokenizer and the tokenized tales."""
-    told_facts = [tell(rng) for _ in range(facts)]
-    sentences = [(code, text) for forms in told_facts for form in forms.values() for code, text in form.items()]
-    tokenizer = build_tokenizer(token for _, sentence in sentences for token in sentence.tokens)
-    ids = tokenizer([sentence.text for _, sentence in sentences], add_special_tokens=False)["input_ids"]
-    stream = iter(ids)
-    tales = [Tale(*({code: next(stream) for code in form} for form in forms.values())) for forms in told_facts]
+    rendered = [tell(rng) for _ in range(facts)]
+    sentences = [text for forms, _ in rendered for form in forms.values() for text in form.values()]
+    tokenizer = build_tokenizer(token for sentence in sentences for token in sentence.tokens)
+    coded = tokenizer([text.text for text in sentences], add_special_tokens=False, return_offsets_mapping=True)
+    stream = map(_told, sentences, coded["input_ids"], coded["offset_mapping"])
+    tales = []
+    for forms, changed in rendered:
+        said, again, asked, wrong = ({code: next(stream) for code in form} for form in forms.values())
+        tales.append(Tale(said, again, asked, wrong, changed))
     return tokenizer, tales
+
+
+def _told(sentence: Sentence, ids: Ids, offsets: list[tuple[int, int]]) -> Told:
+    spans = {}
+    for slot, (low, high) in sentence.spans.items():
+        inside = [index for index, (begin, end) in enumerate(offsets) if begin < high and end > low]
+        spans[slot] = (inside[0], inside[-1] + 1)
+    return Told(ids, spans)
 
 
 def collate(pairs: list[tuple[Ids, Ids]]) -> Batch:
@@ -163,28 +197,47 @@ def configuration(vocabulary: int) -> BertConfig:
     )
 
 
+def begin_by_matching(encoder: BertModel) -> None:
+    """Starts half of the attention heads so that a word looks at words like itself (Trockman and Kolter 2023).
+
+    What every objective needs is to find a word's counterpart in the other segment. Left to chance, so small a model
+    takes thousands of steps to discover that.
+    """
+    half = SIZE // 2
+    with torch.no_grad():
+        for name, table in encoder.embeddings.named_parameters():
+            if name.startswith(("position", "token_type")):
+                table.mul_(0.5)
+        for layer in encoder.encoder.layer:
+            attention = layer.attention.self
+            nn.init.orthogonal_(attention.query.weight[:half])
+            attention.key.weight[:half] = attention.query.weight[:half]
+
+
 class Pretrainer(nn.Module):
     """The encoder with the heads that pretraining needs and nobody keeps."""
 
     def __init__(self, vocabulary: int) -> None:
         super().__init__()
-        self.encoder = BertModel(configuration(vocabulary), add_pooling_layer=False)
+        self.encoder = BertModel(configuration(vocabulary))
         self.transform = nn.Sequential(nn.Linear(SIZE, SIZE), nn.GELU(), nn.LayerNorm(SIZE))
         self.bias = nn.Parameter(torch.zeros(vocabulary))
         self.match_head = nn.Linear(SIZE, 2)
         self.replaced_head = nn.Linear(SIZE, 1)
+        self.point_head = nn.Linear(SIZE, 2)
+        begin_by_matching(self.encoder)
 
-    def encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The last states, and the mean of the middle layer's states."""
+    def encode(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """The last states, the pooled first state, and the mean of the middle layer's states."""
         out = self.encoder(batch.ids, batch.mask, batch.segments, output_hidden_states=True)
         weights = batch.mask.unsqueeze(-1).float()
         mean = (out.hidden_states[MIDDLE] * weights).sum(1) / weights.sum(1)
-        return out.last_hidden_state, mean
+        return out.last_hidden_state, out.pooler_output, mean
 
     def mask_loss(self, batch: Batch, chance: Tensor) -> Tensor:
         """Cross entropy of the tokens hidden, each with its own chance."""
         hidden = (torch.rand(batch.ids.shape) < chance) & (batch.ids > MASK)
-        states, _ = self.encode(batch._replace(ids=batch.ids.masked_fill(hidden, MASK)))
+        states, _, _ = self.encode(batch._replace(ids=batch.ids.masked_fill(hidden, MASK)))
         scores = self.transform(states[hidden]) @ self.encoder.embeddings.word_embeddings.weight.T + self.bias
         return functional.cross_entropy(scores, batch.ids[hidden])
 
@@ -195,47 +248,76 @@ def translate(model: Pretrainer, rng: random.Random, tales: list[Tale]) -> Tenso
     for tale in rng.choices(tales, k=ROWS):
         one, two = rng.sample(LANGUAGES, 2)
         form = rng.choice((tale.said, tale.again, tale.asked))
-        pairs.append((form[one], form[two]))
+        pairs.append((form[one].ids, form[two].ids))
     batch = collate(pairs)
     return model.mask_loss(batch, torch.full(batch.ids.shape, 0.25))
 
 
+def languages(rng: random.Random, same: float) -> tuple[str, str]:
+    """Two languages, the same one with probability `same`."""
+    one = rng.choice(LANGUAGES)
+    return one, one if rng.random() < same else rng.choice(LANGUAGES)
+
+
+def among(rng: random.Random, tales: list[Tale], code: str, most: int) -> tuple[Ids, Ids]:
+    """What else a passage tells before and after the sentence that matters: up to `most` sentences."""
+    sides: tuple[Ids, Ids] = ([], [])
+    for other in rng.choices(tales, k=rng.randint(0, most)):
+        rng.choice(sides).extend(other.said[code].ids)
+    return sides
+
+
 def passage(model: Pretrainer, rng: random.Random, tales: list[Tale]) -> Tensor:
-    """Loss of masked modelling over a sentence and a passage that holds its fact."""
+    """Loss of masked modelling over a question and a passage that tells its fact."""
     pairs = []
     for tale in rng.choices(tales, k=ROWS // 2):
-        one = rng.choice(LANGUAGES)
-        two = one if rng.random() < 0.6 else rng.choice(LANGUAGES)
-        others = [other.said[two] for other in rng.choices(tales, k=rng.randint(0, 3))]
-        told_as = [tale.again[two], *others]
-        rng.shuffle(told_as)
-        first = tale.said if rng.random() < 0.5 else tale.asked
-        pairs.append((first[one], [token for ids in told_as for token in ids]))
+        one, two = languages(rng, 0.6)
+        before, after = among(rng, tales, two, 3)
+        pairs.append((tale.asked[one].ids, before + tale.again[two].ids + after))
     batch = collate(pairs)
-    chance = torch.where(batch.segments == 0, 0.3, 0.12)
-    return model.mask_loss(batch, chance)
+    return model.mask_loss(batch, torch.where(batch.segments == 0, 0.3, 0.12))
+
+
+def point(model: Pretrainer, rng: random.Random, tales: list[Tale]) -> Tensor:
+    """Loss of finding in a passage what a sentence hides."""
+    pairs, gold = [], []
+    for tale in rng.choices(tales, k=ROWS // 2):
+        one, two = languages(rng, 0.6)
+        slot = rng.choice([slot for slot in tale.said[one].spans if slot in tale.again[two].spans])
+        ids, (low, high) = tale.said[one].ids, tale.said[one].spans[slot]
+        before, after = among(rng, tales, two, 3)
+        first = [*ids[:low], MASK, *ids[high:]]
+        begin, end = (len(first) + 2 + len(before) + place for place in tale.again[two].spans[slot])
+        gold.append((begin, end - 1))
+        pairs.append((first, before + tale.again[two].ids + after))
+    batch = collate(pairs)
+    scores = model.point_head(model.encode(batch)[0])
+    scores = scores.masked_fill((batch.segments == 0).unsqueeze(-1), -1e4)
+    return functional.cross_entropy(scores, torch.tensor(gold))
 
 
 def match(model: Pretrainer, rng: random.Random, tales: list[Tale]) -> Tensor:
     """Loss of telling the same fact from one that differs in a detail, and of finding the words that differ."""
     pairs, labels, replaced = [], [], []
     for tale in rng.choices(tales, k=ROWS):
-        one = rng.choice(LANGUAGES)
-        two = one if rng.random() < 0.5 else rng.choice(LANGUAGES)
+        one, two = languages(rng, 0.5)
         labels.append(rng.randrange(2))
         second = tale.again[two] if labels[-1] else tale.wrong[two]
-        known = {*tale.again[two], *tale.said[two]}
-        before, after = ([], []) if rng.random() < 0.75 else (rng.choice(tales).said[two], rng.choice(tales).said[two])
-        pairs.append((tale.said[one], before + second + after))
-        blank = [0.0] * (len(tale.said[one]) + len(before) + 2)
-        replaced.append([*blank, *(float(token not in known) for token in second)])
+        before, after = among(rng, tales, two, 2) if rng.random() < 0.25 else ([], [])
+        pairs.append((tale.said[one].ids, before + second.ids + after))
+        known = {*tale.again[two].ids, *tale.said[two].ids}
+        marks = [float(token not in known) for token in second.ids]
+        for slot in () if labels[-1] else tale.changed:
+            low, high = second.spans.get(slot, (0, 0))
+            marks[low:high] = [1.0] * (high - low)
+        replaced.append([0.0] * (len(tale.said[one].ids) + len(before) + 2) + marks)
     batch = collate(pairs)
-    states, _ = model.encode(batch)
+    states, pooled, _ = model.encode(batch)
     width = batch.ids.shape[1]
     gold = torch.tensor([row + [0.0] * (width - len(row)) for row in replaced])
     considered = (batch.segments == 1) & (batch.ids > MASK)
     found = model.replaced_head(states).squeeze(-1)[considered]
-    loss = functional.cross_entropy(model.match_head(states[:, 0]), torch.tensor(labels))
+    loss = functional.cross_entropy(model.match_head(pooled), torch.tensor(labels))
     return loss + 2 * functional.binary_cross_entropy_with_logits(found, gold[considered])
 
 
@@ -245,8 +327,8 @@ def align(model: Pretrainer, rng: random.Random, tales: list[Tale]) -> Tensor:
     for tale in rng.sample(tales, ROWS):
         form = rng.choice((tale.said, tale.again, tale.asked))
         for side, code in zip(sides, rng.sample(LANGUAGES, 2), strict=True):
-            side.append((form[code], []))
-    one, two = (functional.normalize(model.encode(collate(side))[1], dim=-1) for side in sides)
+            side.append((form[code].ids, []))
+    one, two = (functional.normalize(model.encode(collate(side))[2], dim=-1) for side in sides)
     scores = one @ two.T / 0.07
     gold = torch.arange(ROWS)
     return (functional.cross_entropy(scores, gold) + functional.cross_entropy(scores.T, gold)) / 2
@@ -255,6 +337,7 @@ def align(model: Pretrainer, rng: random.Random, tales: list[Tale]) -> Tensor:
 OBJECTIVES: dict[str, Callable[[Pretrainer, random.Random, list[Tale]], Tensor]] = {
     "translate": translate,
     "passage": passage,
+    "point": point,
     "match": match,
     "align": align,
 }
@@ -272,7 +355,8 @@ def pretrain(out: Path, steps: int = STEPS, facts: int = FACTS, seed: int = 0) -
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK, total_steps=steps, pct_start=0.05)
     smooth: dict[str, float] = {}
     for step in range(1, steps + 1):
-        name = rng.choices(tuple(TURNS), tuple(TURNS.values()))[0]
+        turns = [first + (last - first) * min(1, 2 * step / steps) for first, last in TURNS.values()]
+        name = rng.choices(tuple(TURNS), turns)[0]
         loss = OBJECTIVES[name](model, rng, tales)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ NONE = "none"
 
 Path = tuple[str | int, ...]
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+"""Names that stand in ids and in names of folders."""
+
 
 def suite_problems(suite: Suite, document: Document, catalogue: Collection[str]) -> list[Problem]:
     """Everything in a suite that names what does not exist, or names it twice; `catalogue` has the tasks' names."""
@@ -28,6 +32,10 @@ def suite_problems(suite: Suite, document: Document, catalogue: Collection[str])
         "targets": set(catalogue),
     }
     kinds = {"checkpoints": "[[checkpoint]]", "intermediates": "task or mixture", "targets": "task"}
+    for name in suite.profile:
+        if not _NAME.fullmatch(name):
+            what = "a profile's name has letters, digits, and the signs _ . + - only."
+            problems.append(document.problem(("profile", name), what))
     for path, scope in scopes:
         for key, names in known.items():
             given = getattr(scope, key)
@@ -55,9 +63,9 @@ def _unknown(
 
 
 def _twice(document: Document, path: Path, given: Sequence[Any]) -> Iterator[Problem]:
-    for name in dict.fromkeys(given):
-        if given.count(name) > 1:
-            yield document.problem(path, f"names {name!r} {given.count(name)} times; once is enough.", value=name)
+    for name, times in Counter(given).items():
+        if times > 1:
+            yield document.problem(path, f"names {name!r} {times} times; once is enough.", value=name)
 
 
 def _checkpoints(suite: Suite, document: Document) -> Iterator[Problem]:
@@ -76,7 +84,7 @@ def _mixtures(suite: Suite, document: Document, catalogue: Collection[str]) -> I
             yield document.problem(path, "'none' is the row without an intermediate; choose another name.")
         elif name in catalogue:
             yield document.problem(path, f"there is a task called '{name}' already; choose another name.")
-        elif not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", name):
+        elif not _NAME.fullmatch(name):
             yield document.problem(path, "a mixture's name has letters, digits, and the signs _ . + - only.")
         for member in mixture.tasks:
             if member == NONE or member in suite.mixture:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from xharness.spec.base import Spec
-from xharness.spec.task import Limit
+from xharness.spec.task import HUB_ID, Limit
 
 
 class Retrieval(Spec):
@@ -25,7 +25,7 @@ class Checkpoint(Spec):
     """A pretrained encoder: exactly one of hub, path, builtin."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]*$")
-    hub: str | None = None
+    hub: str | None = Field(default=None, pattern=HUB_ID)
     path: str | None = None
     builtin: str | None = None
     revision: str | None = None
@@ -43,7 +43,7 @@ def _seed_list(value: Any) -> Any:
     return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Seeds = Annotated[tuple[int, ...], BeforeValidator(_seed_list)]
+Seeds = Annotated[tuple[int, ...], BeforeValidator(_seed_list, json_schema_input_type=int | tuple[int, ...])]
 
 
 class Grid(Spec):

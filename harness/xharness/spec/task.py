@@ -23,6 +23,9 @@ SUFFIXES: dict[str, Format] = {
     ".txt": "text",
 }
 
+HUB_ID = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?$"
+"""`owner/name`, or a name alone."""
+
 ColumnPath = str | tuple[str, ...]
 """A column's name, a dotted path into a nested one (`choices.text`), or several columns taken as a list."""
 
@@ -34,7 +37,7 @@ def _as_list(value: Any) -> Any:
 class Source(Spec):
     """Where one split's rows come from: exactly one of `hub`, `file`, `builtin`."""
 
-    hub: str | None = None
+    hub: str | None = Field(default=None, pattern=HUB_ID)
     """Dataset repository on the Hugging Face Hub, `owner/name`."""
     config: str | None = None
     """Its configuration; `{lang}` stands for the language's code."""
@@ -80,7 +83,7 @@ class Source(Spec):
         return self.format or (SUFFIXES.get(PurePosixPath(self.file).suffix) if self.file else None)
 
 
-Sources = Annotated[tuple[Source, ...], BeforeValidator(_as_list)]
+Sources = Annotated[tuple[Source, ...], BeforeValidator(_as_list, json_schema_input_type=Source | tuple[Source, ...])]
 
 
 class Data(Spec):
