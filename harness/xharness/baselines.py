@@ -1,4 +1,4 @@
-"""Published figures: rows with a source for each, averages recomputed from their rows, and comparison with a run.
+"""Published figures: rows with a source for each, and averages recomputed from their rows.
 
 A file of baselines is TOML:
 
@@ -213,9 +213,8 @@ def _mean(
 ) -> tuple[float | None, str]:
     """The average that `given` should be, and how many of its members there are."""
     if not given.of:
-        whole = summarise(
-            scheme, {task: {"mean": value} for task, value in found.items()}, dict.fromkeys(scheme.tasks, ("mean",))
-        )
+        tasks = {task: {OVERALL: value} for task, value in found.items()}
+        whole = summarise(scheme, tasks, dict.fromkeys(scheme.tasks, (OVERALL,)))
         return whole.overall.value, f"{whole.overall.have} of {whole.overall.want} tasks"
     members: dict[str, float | None] = {}
     for member in given.of:

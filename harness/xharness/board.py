@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xharness.averages import Average, Summary, by_family, by_script, by_size, summarise
+from xharness.choice import Choice, best_per_target
 from xharness.record import Record
 from xharness.scheme import Scheme
 
 NONE = "none"
 OVERALL = "average"
+BEST = "best per target"
+"""The row that takes every target from the intermediate that is best on its dev set."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def make_board(
     significant: frozenset[tuple[str, str, str]] = frozenset(),
 ) -> Board:
     """The board of one run; `significant` holds (checkpoint, intermediate, target) whose gain is."""
-    scheme = _with_targets(scheme, run)
+    scheme = with_targets(scheme, run)
     scores, own = scores_of(run, records), languages_of(run)
     columns = _columns(run, scheme)
     labels = [(c, i) for c in run["checkpoints"] for i in run["intermediates"]]
@@ -125,18 +128,64 @@ def make_board(
         if any(v.mean is not None or v.state or v.have for v in values.values()):
             rows.append(Row(*label, values))
     rows = _mark(rows, columns, significant)
+    chosen = best_per_target(run)
+    rows += _best_rows(run, chosen, rows, columns, scores, scheme, own)
     return Board(
         title=run["title"],
         note=run.get("note", ""),
         comparable=run.get("comparable", True),
         columns=columns,
         rows=tuple(rows),
-        footnotes=tuple(_footnotes(run)),
+        footnotes=tuple([*_footnotes(run), *_choice_notes(run, chosen)]),
         chance=_chance(run, records, own),
     )
 
 
-def _with_targets(scheme: Scheme, run: Mapping[str, Any]) -> Scheme:
+def _best_rows(
+    run: Mapping[str, Any],
+    chosen: Sequence[Choice],
+    rows: Sequence[Row],
+    columns: Sequence[Column],
+    scores: Scores,
+    scheme: Scheme,
+    own: Mapping[str, Sequence[str]],
+) -> list[Row]:
+    """The row `best per target` of every checkpoint that has several rows: chosen on dev, reported on test."""
+    found = []
+    for checkpoint in run["checkpoints"]:
+        picks = {c.target: c.intermediate for c in chosen if c.checkpoint == checkpoint and c.intermediate}
+        if sum(r.checkpoint == checkpoint for r in rows) < 2 or not picks:
+            continue
+        mixed = {
+            seed: {
+                target: values
+                for target, intermediate in picks.items()
+                if (values := scores.get((checkpoint, str(intermediate)), {}).get(seed, {}).get(target)) is not None
+            }
+            for seed in run["seeds"]
+        }
+        mine = _by_seed(mixed, run["seeds"], scheme, own)
+        plain = _by_seed(scores.get((checkpoint, NONE), {}), run["seeds"], scheme, own)
+        values = {c.name: _value(c, mine, plain, "") for c in columns}
+        found.append(Row(checkpoint, BEST, values))
+    return found
+
+
+def _choice_notes(run: Mapping[str, Any], chosen: Sequence[Choice]) -> list[str]:
+    """What was chosen for each target, and where nothing could be."""
+    notes = []
+    for checkpoint in run["checkpoints"]:
+        mine = [c for c in chosen if c.checkpoint == checkpoint]
+        if len(run["intermediates"]) < 2 or not any(c.intermediate for c in mine):
+            continue
+        picks = ", ".join(f"{c.target}: {c.intermediate}" for c in mine if c.intermediate)
+        left = ", ".join(f"{c.target} ({c.reason})" for c in mine if not c.intermediate)
+        more = f"; without a choice: {left}" if left else ""
+        notes.append(f"{BEST} with {checkpoint}, chosen on English dev: {picks}{more}")
+    return notes
+
+
+def with_targets(scheme: Scheme, run: Mapping[str, Any]) -> Scheme:
     """The scheme, with targets that it does not know in groups of their own."""
     ours = {
         task["counts_as"]: name for name, task in run["tasks"].items() if task["counts_as"] and name in run["targets"]

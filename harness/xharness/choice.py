@@ -17,6 +17,10 @@ NEAR = 1.0
 each language only where the languages share their majority."""
 
 
+Cells = Mapping[tuple[str, str, str], Sequence[Mapping[str, Any]]]
+"""(checkpoint, target, intermediate) -> the cells of its seeds."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """The intermediate chosen for one target of one checkpoint."""

@@ -82,7 +82,9 @@ def collect(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> list[Cell]:
 def checkpoint_from(given: str) -> Checkpoint:
     """A checkpoint named on the command line: a folder, or a hub id with an optional `@revision`."""
     path = Path(given).expanduser()
-    if os.path.exists(path) or given.startswith((".", "/", "~")):
+    if given.startswith((".", "/", "~")) and not os.path.isdir(path):
+        raise UsageError(f"--checkpoint '{given}': there is no such folder.")
+    if os.path.isdir(path):
         return Checkpoint(name=_name_for(path.resolve().name), path=str(path.resolve()))
     hub, _, revision = given.partition("@")
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", hub):

@@ -235,9 +235,9 @@ def _words(
     targets = [line for line in lines if line.kind == "target"]
     cells = sum(line.kind == "language" for line in lines)
     words = [
-        f"{right.name} minus {left.name}. Paired bootstrap over examples, {settings.resamples:,} resamples, seed "
-        f"{settings.seed}; {settings.level:.0%} percentile intervals, two-sided p-values, corrected by Holm's rule over "
-        f"{len(targets)} targets, and over {cells} languages of targets; {sum(t.n for t in targets):,} examples. "
+        f"{right.name} minus {left.name}. Paired bootstrap over examples ({sum(t.n for t in targets):,}), "
+        f"{settings.resamples:,} resamples, seed {settings.seed}; {settings.level:.0%} percentile intervals, two-sided "
+        f"p-values, corrected by Holm's rule over {len(targets)} targets, those of languages over all {cells}. "
         "Groups and the average are single tests, without correction."
     ]
     together = [t for t, found in drawn.items() if any(len(group) > 1 for group in found.sample.together)]

@@ -33,6 +33,8 @@ class Scored:
     """Value's name (`squad`, `f1`) -> seed -> language -> 0 to 100."""
     files: Mapping[int, Path] = field(default_factory=dict)
     """Seed -> the file of outcomes."""
+    counts_as: str = ""
+    """The scheme's name of the target, where it differs."""
     origin: str = ""
     """Which row it was taken from, where a side is put together of several."""
 
@@ -81,10 +83,23 @@ def side_of(
             tuple(needed.get(target, run["tasks"][target]["languages"])),
             found,
             files[target],
+            run["tasks"][target].get("counts_as", ""),
         )
         for target, found in values.items()
     }
     return Side(name or f"{intermediate}[{checkpoint}]", targets, run.get("comparable", True))
+
+
+def sides_of(
+    run: Mapping[str, Any],
+    records: Sequence[Record],
+    folder: Callable[[str], Path],
+    languages: Mapping[str, Sequence[str]] | None = None,
+) -> dict[tuple[str, str], Side]:
+    """(checkpoint, intermediate) -> row, for all rows of a stored run in its grid's order."""
+    there = {(r.checkpoint, r.intermediate) for r in records}
+    labels = [(c, i) for c in run["checkpoints"] for i in run["intermediates"] if (c, i) in there]
+    return {label: side_of(run, records, folder, *label, languages=languages) for label in labels}
 
 
 @dataclass(frozen=True)

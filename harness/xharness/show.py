@@ -128,6 +128,12 @@ def show_breakdown(
             console.print(table)
 
 
+def show_groups(board: Board, console: Console) -> None:
+    """One table a group: its targets and their mean."""
+    for group in dict.fromkeys(c.group for c in board.columns if c.kind == "group"):
+        console.print(_table(board, [c for c in board.columns if c.group == group], chance=False))
+
+
 def row_label(row: Row, several: bool) -> str:
     """How a row is named outside the terminal."""
     return f"{row.checkpoint} / {row.intermediate}" if several else row.intermediate

@@ -17,8 +17,10 @@ seeds (Rao & Wu 1988, JASA 83, §2; McCarthy & Snowden 1985).
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,24 +71,28 @@ def observed(sample: Sample) -> Array:
     return np.asarray(sample.metric.score(sums) @ np.asarray(equal))
 
 
-def bootstrap(sample: Sample, resamples: int = RESAMPLES, seed: int = 0, block: int = _BLOCK) -> Array:
+def bootstrap(
+    sample: Sample, resamples: int = RESAMPLES, seed: int = 0, block: int = _BLOCK, threads: int | None = None
+) -> Array:
     """Scores of `resamples` resamples: [resamples, languages, systems].
 
-    A target's draws depend on `seed` and on the target alone, not on what else is compared, nor on `block`.
+    A target's draws depend on `seed` and on the target alone, not on what else is compared, nor on `block`, nor on the
+    number of `threads` (all processors when None).
     """
     weights = seed_weights(sample.runs, resamples, seed)
     out = np.empty((resamples, len(sample.languages), len(sample.seeds)))
-    first, width = 0, len(sample.runs) * len(sample.metric.parts)
-    for group in sample.together:
-        matrix = _matrix(sample, group)
-        rng = _generator(seed, sample.target, *group)
-        done = 0
-        for sums in resampled_sums(matrix, resamples, rng, block):
+
+    def fill(group: tuple[str, ...]) -> None:
+        first, done = sample.languages.index(group[0]), 0
+        for sums in resampled_sums(_matrix(sample, group), resamples, _generator(seed, sample.target, *group), block):
             rows = slice(done, done + len(sums))
-            shaped = sums.reshape(len(sums), len(group), len(sample.runs), width // len(sample.runs))
+            shaped = sums.reshape(len(sums), len(group), len(sample.runs), len(sample.metric.parts))
             out[rows, first : first + len(group)] = sample.metric.score(shaped) @ weights[rows]
             done += len(sums)
-        first += len(group)
+
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        for _ in pool.map(fill, sample.together):
+            pass
     return out
 
 

@@ -60,7 +60,7 @@ def main() -> None:
         sys.argv.remove("--debug")
         os.environ["XHARNESS_DEBUG"] = "1"
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="xharness", standalone_mode=False)
         if isinstance(code, int) and code:  # `raise typer.Exit(code)` comes back as a value.
             sys.exit(code)
     except HarnessError as error:

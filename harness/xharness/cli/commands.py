@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "why": ("why", "why", "Say what a cell is made of, and why it would run again."),
     "check": ("checking", "check", "Check all that can be known of a suite without training."),
     "store": ("store", "app", "Look after the store: ls, du, check, gc."),
+    "compare": ("compare", "compare", "Compare rows of runs or published ones, with intervals and corrected tests."),
     "export": ("exporting", "export", "Write a stored row in XTREME's submission layout."),
     "score": ("score", "score", "Score a folder in XTREME's submission layout."),
     "new": ("new", "app", "Write a commented suite or task to start from."),

@@ -106,7 +106,8 @@ def _loaded(ctx: typer.Context, suite: str = "") -> Loaded | None:
     from xharness.spec.load import load_suite
 
     params: dict[str, Any] = ctx.params
-    given = suite or params.get("suite") or next(iter(params.get("suites") or ()), None)
+    # While an option's value is typed, the arguments before it are not yet assigned.
+    given = suite or params.get("suite") or next(iter(params.get("suites") or ctx.args), None)
     if not given:
         return None
     path = str(given).partition("::")[0]

@@ -47,6 +47,7 @@ def run(
         str | None, typer.Option("--by", help="Break the board down: language, family, script, group.")
     ] = None,
     chance: Annotated[bool, typer.Option("--chance", help="Show the chance or majority baseline.")] = False,
+    baselines: Annotated[bool, typer.Option("--baselines", help="Show published rows below the board.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
     verbose: Annotated[int, typer.Option("-v", count=True, help="Say more; -vv more still.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The board and the summary only.")] = False,
@@ -116,7 +117,7 @@ def run(
         raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
     from xharness.cli.showing import show_run
 
-    show_run(finished.folder, console, by=by, chance=chance, reasons=letters)
+    show_run(finished.folder, console, by=by, chance=chance, baselines=baselines, reasons=letters)
     if durations is not None:
         _show_durations(slowest(finished, Store(store), durations), console)
     if junit_xml is not None:

@@ -28,6 +28,7 @@ def show(
         str | None, typer.Option("--by", help="Break targets down: language, family, script, size, group.")
     ] = None,
     chance: Annotated[bool, typer.Option("--chance", help="Show the chance or majority baseline.")] = False,
+    baselines: Annotated[bool, typer.Option("--baselines", help="Show published rows below the board.")] = False,
     form: Annotated[str, typer.Option("--format", help="terminal, json, csv, latex, html.")] = "terminal",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write there instead of the terminal.")] = None,
     reasons: o.ReasonsOption = o.DEFAULT_REASONS,
@@ -38,7 +39,7 @@ def show(
     folder = find_run(run, store)
     if form == "terminal":
         console = Console(file=output.open("w", encoding="utf-8") if output else None)
-        show_run(folder, console, by=by, chance=chance, reasons=o.reasons(reasons))
+        show_run(folder, console, by=by, chance=chance, baselines=baselines, reasons=o.reasons(reasons))
         return
     from xharness.export import FORMATS
 
@@ -72,14 +73,21 @@ def read_run(folder: Path) -> tuple[dict[str, Any], list[Any]]:
 
 
 def show_run(
-    folder: Path, console: Console, by: str | None = None, chance: bool = False, reasons: str = o.DEFAULT_REASONS
+    folder: Path,
+    console: Console,
+    by: str | None = None,
+    chance: bool = False,
+    baselines: bool = False,
+    reasons: str = o.DEFAULT_REASONS,
 ) -> None:
     """Draw a stored run: the board, a breakdown when asked, and why cells failed or were skipped."""
     from rich.console import Console
 
     from xharness.board import breakdown, make_board
     from xharness.scheme import load_scheme
-    from xharness.show import show_board, show_breakdown
+    from xharness.show import show_board, show_breakdown, show_groups
+    from xharness.significance import significant_gains
+    from xharness.store import Store
 
     if by is not None and by not in BREAKDOWNS:
         raise UsageError(f"--by '{by}' is not known. Allowed: {', '.join(BREAKDOWNS)}.")
@@ -87,10 +95,17 @@ def show_run(
         console = Console(file=console.file, width=WIDE)
     run, records = read_run(folder)
     scheme = load_scheme(run["scheme"], Path(run["suite"]).parent)
-    board = make_board(run, records, scheme)
+    # A run's folder lies in the store's folder of runs.
+    board = make_board(run, records, scheme, significant_gains(run, records, Store(folder.parents[1])))
     show_board(board, console, chance)
-    if by is not None and by != "group":
+    if by == "group":
+        show_groups(board, console)
+    elif by is not None:
         show_breakdown(by, breakdown(run, records, by), run, console)
+    if baselines:
+        from xharness.baseline_table import show_baselines
+
+        show_baselines(run, console)
     _reasons(run, console, reasons)
 
 

@@ -203,15 +203,14 @@ def begin_by_matching(encoder: BertModel) -> None:
     What every objective needs is to find a word's counterpart in the other segment. Left to chance, so small a model
     takes thousands of steps to discover that.
     """
-    half = SIZE // 2
+    table = dict(encoder.named_parameters())
     with torch.no_grad():
-        for name, table in encoder.embeddings.named_parameters():
-            if name.startswith(("position", "token_type")):
-                table.mul_(0.5)
-        for layer in encoder.encoder.layer:
-            attention = layer.attention.self
-            nn.init.orthogonal_(attention.query.weight[:half])
-            attention.key.weight[:half] = attention.query.weight[:half]
+        for name in ("position_embeddings", "token_type_embeddings"):
+            table[f"embeddings.{name}.weight"].mul_(0.5)
+        for name, weight in table.items():
+            if name.endswith("self.query.weight"):
+                nn.init.orthogonal_(weight[: SIZE // 2])
+                table[name.replace("query", "key")][: SIZE // 2] = weight[: SIZE // 2]
 
 
 class Pretrainer(nn.Module):

@@ -37,7 +37,10 @@ def mine(work: Mine, place: Place) -> dict[str, Any]:
             sheet.add(language, found, nothing, facts)
         progress.add(1)
     sheet.write(place.out)
+    fitted = [entry.get("facts", {}).get("dev_f1") for entry in sheet.languages.values()]
     return {
+        # Of the split the threshold was fitted on; a target without one has no dev score to choose by.
+        "dev": sum(fitted) / len(fitted) if all(f is not None for f in fitted) else None,
         "languages": len(sheet.languages),
         "seconds": round(time.monotonic() - began, 3),
         "embedding": embeddings.about,

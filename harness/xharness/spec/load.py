@@ -127,7 +127,7 @@ def load_suite(given: str, profile: str | None = None) -> Loaded:
     path = find_suite(given)
     document = _extended(path, ())
     values = {k: v for k, v in document.values.items() if k != "extends"}
-    suite = validate(Suite, values, document)
+    suite = _checkpoints_beside(validate(Suite, values, document), path.resolve().parent)
     found = profiles_of(suite, profile)
     if found is None:
         name = str(profile or suite.default_profile)
@@ -142,6 +142,15 @@ def load_suite(given: str, profile: str | None = None) -> Loaded:
     used = [name for name in suite.mixture if name in loaded.intermediates]
     _all_problems(loaded.recipe_of, (*loaded.tasks, *used))
     return loaded
+
+
+def _checkpoints_beside(suite: Suite, folder: Path) -> Suite:
+    """The suite with its local checkpoints' paths made absolute: relative ones lie beside the suite, as its tasks do."""
+    placed = tuple(
+        c.model_copy(update={"path": str(folder / Path(c.path).expanduser())}) if c.path else c
+        for c in suite.checkpoint
+    )
+    return suite.model_copy(update={"checkpoint": placed})
 
 
 def _all_problems(check: Callable[[str], object], names: Iterable[str]) -> None:
