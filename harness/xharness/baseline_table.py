@@ -17,7 +17,7 @@ from xharness.scheme import Scheme, load_scheme
 def show_baselines(run: Mapping[str, Any], console: Console) -> None:
     """Every file of published rows that the suite names, else the one of its scheme."""
     if not run.get("comparable", True):
-        words = f"The rows below are published figures. This run ({run['profile']}) is not comparable with them and is not ranked."
+        words = f"Published figures follow. This run ({run['profile']}) is not comparable with them and is not ranked."
         console.print(words, style="bold yellow", highlight=False)
     beside = Path(run["suite"]).parent
     for name in run["baselines"] or [run["scheme"]]:
@@ -35,7 +35,7 @@ def _show(found: Baselines, scheme: Scheme, console: Console) -> None:
     table = Table(
         title=found.title, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 1)
     )
-    table.add_column("published", no_wrap=True)
+    table.add_column("published", max_width=44)
     for task in scheme.tasks:
         table.add_column(task, justify="right", no_wrap=True)
     table.add_column("average", justify="right", no_wrap=True)

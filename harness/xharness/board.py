@@ -136,7 +136,7 @@ def make_board(
         comparable=run.get("comparable", True),
         columns=columns,
         rows=tuple(rows),
-        footnotes=tuple([*_footnotes(run), *_choice_notes(run, chosen)]),
+        footnotes=(*_footnotes(run), *_choice_notes(run, chosen)),
         chance=_chance(run, records, own),
     )
 
@@ -166,8 +166,7 @@ def _best_rows(
         }
         mine = _by_seed(mixed, run["seeds"], scheme, own)
         plain = _by_seed(scores.get((checkpoint, NONE), {}), run["seeds"], scheme, own)
-        values = {c.name: _value(c, mine, plain, "") for c in columns}
-        found.append(Row(checkpoint, BEST, values))
+        found.append(Row(checkpoint, BEST, {c.name: _value(c, mine, plain, "") for c in columns}))
     return found
 
 
@@ -336,7 +335,7 @@ def _footnotes(run: Mapping[str, Any]) -> list[str]:
 def breakdown(
     run: Mapping[str, Any], records: Sequence[Record], by: str
 ) -> dict[str, dict[tuple[str, str], dict[str, Average]]]:
-    """target -> (checkpoint, intermediate) -> part -> mean over seeds; parts are languages, families, scripts, sizes."""
+    """target -> (checkpoint, intermediate) -> part -> mean over seeds; a part is a language, family, …"""
     scores, own = scores_of(run, records), languages_of(run)
     split = {"family": by_family, "script": by_script, "size": by_size}.get(by)
     out: dict[str, dict[tuple[str, str], dict[str, Average]]] = {}

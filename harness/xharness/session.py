@@ -33,7 +33,6 @@ from xharness.spec.task import Task
 from xharness.store import Store
 from xharness.work import Device
 
-
 WORKER_MEMORY = 3 << 30
 """Memory that `-n auto` reckons for a worker, in bytes: a small encoder in training."""
 

@@ -12,7 +12,7 @@ from xharness.errors import HarnessError
 from xharness.work import Device
 
 Precision = Literal["fp32", "bf16"]
-CPU_TOKENS = 4096
+CPU_TOKENS = 2048
 """Padded tokens on a processor at once: enough to keep its cores busy, few enough to stay near its caches."""
 
 

@@ -145,7 +145,7 @@ def load_suite(given: str, profile: str | None = None) -> Loaded:
 
 
 def _checkpoints_beside(suite: Suite, folder: Path) -> Suite:
-    """The suite with its local checkpoints' paths made absolute: relative ones lie beside the suite, as its tasks do."""
+    """The suite with its local checkpoints' paths made absolute: relative ones lie beside the suite, as tasks do."""
     placed = tuple(
         c.model_copy(update={"path": str(folder / Path(c.path).expanduser())}) if c.path else c
         for c in suite.checkpoint

@@ -1,0 +1,242 @@
+"""Runs as with a test suite: what failed first or alone, reasons, durations, reports, exit codes, interruption."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from xharness.errors import ExitCode
+
+from .conftest import House
+
+
+def statuses(house: House) -> dict[str, str]:
+    """Short name -> status of the cells of the newest run."""
+    return {c["name"].split("[")[0]: c["status"] for c in house.last()["cells"]}
+
+
+def started(house: House) -> list[str]:
+    """Labels of the steps that the newest run started, in order."""
+    log = sorted((house.store / "runs").glob("*/events.jsonl"), key=lambda p: p.stat().st_mtime_ns)[-1]
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    return [e["label"] for e in events if e["event"] == "start"]
+
+
+def test_a_failing_cell_ends_with_1_and_the_others_pass(house: House) -> None:
+    ended = house.run(STAND_IN_FAILS="plants")
+    assert ended.returncode == ExitCode.FAILED
+    found = statuses(house)
+    assert found.pop("none->plants") == found.pop("colours->plants") == "failed"
+    assert set(found.values()) == {"passed"}
+    assert "the stand-in was told to fail on plants" in ended.stdout
+    assert "4 passed, 2 failed" in ended.stdout
+
+
+def test_lf_takes_what_failed_last_and_all_once_nothing_fails(house: House) -> None:
+    house.run(STAND_IN_FAILS="plants")
+    listed = house("list", "small.toml", "--lf", "-q")
+    assert listed.stdout.splitlines() == ["small.toml::none->plants[fake-0]", "small.toml::colours->plants[fake-0]"]
+    assert house.run("--lf").returncode == 0
+    assert set(statuses(house)) == {"none->plants", "colours->plants"}
+    again = house.run("--lf")
+    assert "no cell failed last: all cells are taken" in again.stdout
+    assert len(statuses(house)) == 6
+
+
+def test_what_failed_is_remembered_over_runs_of_other_cells_and_apart_by_profile(house: House) -> None:
+    house.suite.write_text(house.suite.read_text() + "\n[profile.one]\n[profile.two]\n")
+    house.run("--profile", "one", "none->plants", STAND_IN_FAILS="plants")
+    house.run("--profile", "one", "none->animals")
+    assert house("list", "small.toml", "--profile", "one", "--lf", "-q").stdout.splitlines() == [
+        "small.toml::none->plants[fake-0]"
+    ]
+    assert len(house("list", "small.toml", "--profile", "two", "--lf", "-q").stdout.splitlines()) == 6
+    elsewhere = house("list", "small.toml", "--profile", "one", "--lf", "-q", "--target", "pairs")
+    assert "1 failed cells are not among the selected ones" in elsewhere.stderr
+
+
+def test_ff_runs_what_failed_last_before_the_others(house: House) -> None:
+    house.run("none->pairs", STAND_IN_FAILS="pairs")
+    assert house.run("--ff").returncode == 0
+    assert started(house)[0] == "mine none->pairs[fake-0]"
+    assert len(statuses(house)) == 6
+
+
+def test_lf_and_ff_exclude_each_other(house: House) -> None:
+    assert house.run("--lf", "--ff").returncode == ExitCode.USAGE
+
+
+def test_x_stops_after_the_first_failure_and_says_what_was_not_run(house: House) -> None:
+    ended = house.run("-x", STAND_IN_FAILS="animals,plants,pairs")
+    assert ended.returncode == ExitCode.FAILED
+    found = list(statuses(house).values())
+    assert found.count("failed") == 1
+    assert found.count("not run") == 5
+    assert "stopped before its turn" in ended.stdout
+
+
+def test_a_failed_step_fails_what_needs_it_and_says_which(house: House) -> None:
+    (house.root / "tasks" / "broken.py").write_text("")
+    house.suite.write_text(house.suite.read_text().replace('"pairs"]', '"pairs"]\ninclude = ["*->pairs"]'))
+    ended = house.run(STAND_IN_FAILS="pairs")
+    assert set(statuses(house).values()) == {"failed"}
+    assert "FAILED: mine none->pairs[fake-0]" in ended.stdout
+
+
+MARKED = """
+[[mark]]
+cells = "none->plants*"
+skip = true
+reason = "the plants are asleep"
+[[mark]]
+cells = "none->animals*"
+xfail = true
+reason = "animals are hard"
+[[mark]]
+cells = "none->pairs*"
+xfail = true
+reason = "pairs are not"
+"""
+
+
+def test_r_chooses_whose_reasons_are_shown(house: House) -> None:
+    house.suite.write_text(house.suite.read_text() + MARKED)
+    first = house.run(STAND_IN_FAILS="animals")
+    assert statuses(house) == {
+        "none->animals": "xfailed", "none->plants": "skipped", "none->pairs": "xpassed",
+        "colours->animals": "failed", "colours->plants": "passed", "colours->pairs": "passed",
+    }  # fmt: skip
+    assert first.returncode == ExitCode.FAILED
+    for letters, shown in (("f", "told to fail"), ("s", "are asleep"), ("x", "are hard"), ("X", "pairs are not")):
+        text = house("show", "-r", letters).stdout
+        reasons = ("failed: colours->animals", "are asleep", "are hard", "pairs are not")
+        assert shown in text
+        assert sum(reason in text for reason in reasons) == 1, (letters, text)
+    assert "are asleep" in house("show").stdout
+    assert "are hard" not in house("show").stdout
+    assert "are hard" in house("show", "-ra").stdout
+    assert "are asleep" not in house("show", "-rN").stdout
+    assert house("show", "-rq").returncode == ExitCode.USAGE
+
+
+def test_durations_show_the_slowest_steps_of_this_run(house: House) -> None:
+    ended = house.run("none->animals", "--durations", 1, STAND_IN_SECONDS="0.05")
+    assert "slowest 1 steps" in ended.stdout
+    every = house.run("colours->animals", "--durations", 0)
+    assert "slowest 3 steps" in every.stdout
+    assert "no step was made" in house.run("none->animals", "--durations", 5).stdout
+
+
+EXPECTED = """
+[[expect]]
+cells = "none->animals*"
+at_least = 99
+reason = "animals should be easy"
+[[expect]]
+cells = "none->plants*"
+at_least = 1
+[[expect]]
+cells = "none->pairs*"
+at_least = 1
+"""
+
+
+def test_junit_has_a_test_case_a_cell_and_one_an_expectation(house: House) -> None:
+    house.suite.write_text(house.suite.read_text() + MARKED.split("[[mark]]\ncells = \"none->animals")[0] + EXPECTED)
+    report = house.root / "reports" / "junit.xml"
+    ended = house.run("--junit-xml", report, STAND_IN_FAILS="pairs")
+    assert ended.returncode == ExitCode.FAILED
+    suite = ET.parse(report).getroot()[0]
+    assert suite.attrib | {} >= {}.items()
+    assert {k: suite.attrib[k] for k in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "9", "failures": "3", "errors": "0", "skipped": "3",
+    }  # fmt: skip
+    cases = {c.attrib["name"]: c for c in suite.iter("testcase")}
+    failed = cases["none->pairs[fake-0]"].find("failure")
+    assert failed is not None
+    assert "told to fail on pairs" in failed.attrib["message"]
+    skipped = cases["none->plants[fake-0]"].find("skipped")
+    assert skipped is not None
+    assert skipped.attrib["message"] == "the plants are asleep"
+    wrong = cases["none->animals[fake-0]: score at least 99"].find("failure")
+    assert wrong is not None
+    assert "expected score at least 99, found" in wrong.attrib["message"]
+    assert wrong.text == "animals should be easy"
+    facts = {p.attrib["name"]: p.attrib["value"] for p in suite.find("properties") or ()}
+    assert facts["title"] == "a small house"
+    assert "version.torch" in facts
+
+
+def test_junit_holds_whatever_a_message_holds(tmp_path: Path) -> None:
+    from xharness.junit import write_junit
+
+    cell = {"name": "a", "target": "t", "checkpoint": "c", "intermediate": "i", "seed": 0, "key": "", "seconds": 1.0}
+    run = {
+        "suite": "s.toml", "seconds": 1.0, "started": 0.0, "title": "t", "profile": "", "note": "", "workers": 1,
+        "versions": {}, "git": {}, "peak_memory": 0, "made": 0, "reused": 0, "expectations": [],
+        "cells": [{**cell, "status": "failed", "reason": "\x1b[31m \x00 <&\"'> \ud800 𝄞 ��"}],
+    }  # fmt: skip
+    write_junit(run, tmp_path / "j.xml")
+    failure = ET.parse(tmp_path / "j.xml").getroot().find(".//failure")
+    assert failure is not None
+    assert "<&\"'>" in failure.attrib["message"]
+    assert "𝄞" in failure.attrib["message"]
+
+
+def test_events_go_where_they_are_asked_to_as_well(house: House) -> None:
+    house.run("none->animals", "--events", house.root / "e.jsonl")
+    inside = next((house.store / "runs").glob("*/events.jsonl")).read_text()
+    assert (house.root / "e.jsonl").read_text() == inside
+    assert [json.loads(line)["event"] for line in inside.splitlines()][0] == "begin"
+
+
+@pytest.mark.parametrize("option", ["--junit-xml", "--events"])
+def test_a_report_that_cannot_be_written_is_refused_before_anything_runs(house: House, option: str) -> None:
+    ended = house.run(option, house.root)
+    assert ended.returncode == ExitCode.USAGE
+    assert option in ended.stderr
+    assert not house.store.exists()
+
+
+def test_interrupting_stops_at_once_with_2_says_how_to_go_on_and_leaves_nothing_half(house: House) -> None:
+    words = house.command("run", "small.toml", "-n", 2)
+    run = subprocess.Popen(
+        words, cwd=house.root, env={**house.env, "STAND_IN_SECONDS": "60"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert run.stdout is not None
+    run.stdout.readline()
+    while not list((house.store / "tmp").glob("*")):
+        assert run.poll() is None
+    run.send_signal(signal.SIGINT)
+    _, error = run.communicate(timeout=20)
+    assert run.returncode == ExitCode.INTERRUPTED
+    assert "xharness run small.toml -n 2" in error
+    assert "Traceback" not in error
+    assert not list((house.store / "steps").iterdir())
+    assert not list((house.store / "tmp").iterdir())
+    assert house.run("none->animals").returncode == 0
+
+
+def test_two_runs_on_one_store_do_no_step_twice(house: House) -> None:
+    words = house.command("run", "small.toml", "-n", 1)
+    runs = [
+        subprocess.Popen(
+            words, cwd=house.root, env={**house.env, "STAND_IN_SECONDS": "0.2"},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    for run in runs:
+        text, _ = run.communicate(timeout=120)
+        assert run.returncode == 0, text
+    made: list[str] = []
+    for log in (house.store / "runs").glob("*/events.jsonl"):
+        events = [json.loads(line) for line in log.read_text().splitlines()]
+        made += [e["key"] for e in events if e["event"] == "done" and not e["found"]]
+    assert len(made) == len(set(made)) == 13
