@@ -156,8 +156,9 @@ def run(request: Request, console: Console) -> Finished:
 
         def listen(event: dict[str, Any]) -> None:
             if event["event"] not in ("tick", "progress"):
+                line = json.dumps({"time": time.time(), **event}, ensure_ascii=False) + "\n"
                 for stream in (log, copy) if copy else (log,):
-                    stream.write(json.dumps({"time": time.time(), **event}, ensure_ascii=False) + "\n")
+                    stream.write(line)
                     stream.flush()
             shown(event)
 

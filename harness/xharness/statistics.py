@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
 
 from xharness.metrics.base import Array, Metric
 
@@ -90,7 +91,8 @@ def bootstrap(
             out[rows, first : first + len(group)] = sample.metric.score(shaped) @ weights[rows]
             done += len(sums)
 
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    # One thread of the matrix library for each of ours: its own threads would wait for one another at every small product.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         for _ in pool.map(fill, sample.together):
             pass
     return out

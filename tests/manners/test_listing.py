@@ -46,7 +46,8 @@ def test_help_imports_none_of_them(words: tuple[str, ...]) -> None:
 def test_help_names_every_command_and_every_command_can_be_asked_for_help() -> None:
     from xharness.cli.commands import COMMANDS, load
 
-    text = subprocess.run([sys.executable, "-m", "xharness", "--help"], capture_output=True, text=True, check=True).stdout
+    command = [sys.executable, "-m", "xharness", "--help"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     for name in COMMANDS:
         assert f"\n  {name} " in text
         assert load(name).name == name

@@ -88,11 +88,13 @@ def test_a_failed_step_fails_what_needs_it_and_says_which(house: House) -> None:
     assert "FAILED: mine none->pairs[fake-0]" in ended.stdout
 
 
-MARKED = """
+SKIPPED = """
 [[mark]]
 cells = "none->plants*"
 skip = true
 reason = "the plants are asleep"
+"""
+MARKED = f"""{SKIPPED}
 [[mark]]
 cells = "none->animals*"
 xfail = true
@@ -147,12 +149,11 @@ at_least = 1
 
 
 def test_junit_has_a_test_case_a_cell_and_one_an_expectation(house: House) -> None:
-    house.suite.write_text(house.suite.read_text() + MARKED.split("[[mark]]\ncells = \"none->animals")[0] + EXPECTED)
+    house.suite.write_text(house.suite.read_text() + SKIPPED + EXPECTED)
     report = house.root / "reports" / "junit.xml"
     ended = house.run("--junit-xml", report, STAND_IN_FAILS="pairs")
     assert ended.returncode == ExitCode.FAILED
     suite = ET.parse(report).getroot()[0]
-    assert suite.attrib | {} >= {}.items()
     assert {k: suite.attrib[k] for k in ("tests", "failures", "errors", "skipped")} == {
         "tests": "9", "failures": "3", "errors": "0", "skipped": "3",
     }  # fmt: skip
@@ -192,7 +193,7 @@ def test_events_go_where_they_are_asked_to_as_well(house: House) -> None:
     house.run("none->animals", "--events", house.root / "e.jsonl")
     inside = next((house.store / "runs").glob("*/events.jsonl")).read_text()
     assert (house.root / "e.jsonl").read_text() == inside
-    assert [json.loads(line)["event"] for line in inside.splitlines()][0] == "begin"
+    assert json.loads(inside.splitlines()[0])["event"] == "begin"
 
 
 @pytest.mark.parametrize("option", ["--junit-xml", "--events"])

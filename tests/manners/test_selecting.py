@@ -89,12 +89,13 @@ def test_k_looks_at_ids_languages_and_tags(loaded: Loaded, keyword: str, expecte
 def test_m_looks_at_marks_and_refuses_those_that_do_not_exist(loaded: Loaded) -> None:
     assert names(loaded, marks="slow") == ["colours->plants"]
     assert names(loaded, marks="not slow") == [n for n in ALL if n != "colours->plants"]
-    with pytest.raises(UsageError, match="no mark is called 'slwo'. Did you mean 'slow'?"):
+    with pytest.raises(UsageError, match=r"no mark is called 'slwo'\. Did you mean 'slow'\?"):
         chosen(loaded, marks="slwo")
 
 
 def test_filters_and_deselected_ids_narrow_what_is_left(loaded: Loaded) -> None:
-    assert names(loaded, intermediates=("colours",), targets=("pairs", "plants")) == ["colours->plants", "colours->pairs"]
+    both = names(loaded, intermediates=("colours",), targets=("pairs", "plants"))
+    assert both == ["colours->plants", "colours->pairs"]
     assert names(loaded, deselect=("colours->*", "none->pairs")) == ["none->animals", "none->plants"]
     assert names(loaded, seeds=(0,), checkpoints=("fake",)) == ALL
 

@@ -32,7 +32,8 @@ def put(store: Store, key: str = KEY, size: int = 1000, **about: object) -> Path
 
 
 def in_another_process(store: Store, code: str) -> subprocess.Popen[str]:
-    head = f"from pathlib import Path\nfrom xharness.store import Store\nimport os, sys\nstore = Store(Path({str(store.root)!r}))\n"
+    head = "import os, sys\nfrom pathlib import Path\nfrom xharness.store import Store\n"
+    head += f"store = Store(Path({str(store.root)!r}))\n"
     return subprocess.Popen(
         [sys.executable, "-c", head + code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -58,7 +59,7 @@ def test_a_commit_that_fails_leaves_nothing_and_says_why(
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr("os.replace", full)
-    with pytest.raises(StoreError, match="cannot store the output: (the disk is full|the file system is|permission)"):
+    with pytest.raises(StoreError, match=r"cannot store the output: (the disk is full|the file system is|permission)"):
         put(store)
     assert not store.has(KEY)
     assert store.keys() == []
@@ -70,7 +71,7 @@ def test_a_process_killed_while_it_commits_leaves_nothing_but_what_a_sweep_takes
     process = in_another_process(
         store,
         f"import signal\n{moment} = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
-        f"with store.temporary() as out:\n    (out / 'x').write_bytes(b'x' * 100)\n    store.commit({KEY!r}, out, {{}})\n",
+        f"with store.temporary() as out:\n    (out / 'x').write_bytes(b'x')\n    store.commit({KEY!r}, out, {{}})\n",
     )
     process.communicate()
     assert process.returncode == -signal.SIGKILL
@@ -141,7 +142,8 @@ def test_dropping_frees_large_files_and_remembers_how_the_step_was_made(store: S
 
 
 def test_a_lock_is_held_against_another_process_and_freed_when_its_holder_is_killed(store: Store) -> None:
-    holder = in_another_process(store, f"with store.lock({KEY!r}):\n    print('held', flush=True)\n    sys.stdin.read()\n")
+    code = f"with store.lock({KEY!r}):\n    print('held', flush=True)\n    sys.stdin.read()\n"
+    holder = in_another_process(store, code)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
     waited: list[bool] = []

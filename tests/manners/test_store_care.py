@@ -102,7 +102,8 @@ def test_gc_of_all_but_the_ends_frees_models_and_leaves_scores_and_lineage(ran: 
 
 
 def test_gc_takes_leftovers_of_killed_processes_and_training_states_of_finished_steps(ran: House) -> None:
-    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", "import os; print(os.getpid())"]
+    dead = subprocess.run(command, capture_output=True, text=True, check=True)
     left = ran.store / "tmp" / f"{dead.stdout.strip()}-abc"
     left.mkdir()
     (left / "half").write_text("x" * 100)

@@ -36,8 +36,8 @@ def test_the_diff_names_each_changed_ingredient_by_its_path(
 
 
 def test_every_ingredient_that_is_not_null_is_readable() -> None:
-    lines = "\n".join(readable({"seed": 3, "parent": None, "recipe": {"epochs": 2}, "tasks": [{"task": {"name": "x"}}]}))
-    assert lines.splitlines() == ["seed 3", "recipe: epochs 2", "tasks.x.task: name x"]
+    made_of = {"seed": 3, "parent": None, "recipe": {"epochs": 2}, "tasks": [{"task": {"name": "x"}}]}
+    assert list(readable(made_of)) == ["seed 3", "recipe: epochs 2", "tasks.x.task: name x"]
 
 
 def explained(house: House, cell: str) -> list[dict[str, Any]]:

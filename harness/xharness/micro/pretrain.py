@@ -16,6 +16,7 @@ Everything is drawn from training facts, and every random number follows from on
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -30,7 +31,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from xharness.micro.datasets import LANGUAGES, VERSION
 from xharness.micro.pairs import asks
-from xharness.micro.render import Sentence, render
+from xharness.micro.render import Sentence, language, render
 from xharness.micro.world import COMPLEMENT, Fact, put, rivals, sample, told, values
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -65,6 +66,13 @@ class Tale(NamedTuple):
     asked: dict[str, Told]
     wrong: dict[str, Told]
     changed: tuple[str, ...]
+
+
+class Stock(NamedTuple):
+    """What there is to pretrain on: tales, and each language's `and` between sentences."""
+
+    tales: list[Tale]
+    joints: dict[str, Ids]
 
 
 class Batch(NamedTuple):
@@ -150,18 +158,21 @@ def tell(rng: random.Random) -> tuple[dict[str, dict[str, Sentence]], tuple[str,
     return {name: {code: render(code, *what) for code in LANGUAGES} for name, what in forms.items()}, changed
 
 
-def prepare(rng: random.Random, facts: int) -> tuple[PreTrainedTokenizerFast, list[Tale]]:
-    """The tokenizer and the tokenized tales."""
+def prepare(rng: random.Random, facts: int) -> tuple[PreTrainedTokenizerFast, Stock]:
+    """The tokenizer and everything tokenized."""
     rendered = [tell(rng) for _ in range(facts)]
     sentences = [text for forms, _ in rendered for form in forms.values() for text in form.values()]
-    tokenizer = build_tokenizer(token for sentence in sentences for token in sentence.tokens)
+    joints = {code: " ".join(item.word for item in language(code).templates["and.clauses"]) for code in LANGUAGES}
+    tokens = (token for sentence in sentences for token in sentence.tokens)
+    tokenizer = build_tokenizer(itertools.chain(joints.values(), tokens))
     coded = tokenizer([text.text for text in sentences], add_special_tokens=False, return_offsets_mapping=True)
     stream = map(_told, sentences, coded["input_ids"], coded["offset_mapping"])
     tales = []
     for forms, changed in rendered:
         said, again, asked, wrong = ({code: next(stream) for code in form} for form in forms.values())
         tales.append(Tale(said, again, asked, wrong, changed))
-    return tokenizer, tales
+    between = tokenizer(list(joints.values()), add_special_tokens=False)["input_ids"]
+    return tokenizer, Stock(tales, dict(zip(LANGUAGES, between, strict=True)))
 
 
 def _told(sentence: Sentence, ids: Ids, offsets: list[tuple[int, int]]) -> Told:
@@ -241,13 +252,18 @@ class Pretrainer(nn.Module):
         return functional.cross_entropy(scores, batch.ids[hidden])
 
 
-def translate(model: Pretrainer, rng: random.Random, tales: list[Tale]) -> Tensor:
+def translate(model: Pretrainer, rng: random.Random, stock: Stock) -> Tensor:
     """Loss of masked modelling over translations."""
     pairs = []
-    for tale in rng.choices(tales, k=ROWS):
+    for tale in rng.choices(stock.tales, k=ROWS):
         one, two = rng.sample(LANGUAGES, 2)
         form = rng.choice((tale.said, tale.again, tale.asked))
-        pairs.append((form[one].ids, form[two].ids))
+        sides = [form[one].ids, form[two].ids]
+        if rng.random() < 0.15:
+            other = rng.choice(stock.tales).said
+            both = zip(sides, (one, two), strict=True)
+            sides = [[*ids[:-1], *stock.joints[code], *other[code].ids] for ids, code in both]
+        pairs.append((sides[0], sides[1]))
     batch = collate(pairs)
     return model.mask_loss(batch, torch.full(batch.ids.shape, 0.25))
 
@@ -258,58 +274,65 @@ def languages(rng: random.Random, same: float) -> tuple[str, str]:
     return one, one if rng.random() < same else rng.choice(LANGUAGES)
 
 
-def among(rng: random.Random, tales: list[Tale], code: str, most: int) -> tuple[Ids, Ids]:
-    """What else a passage tells before and after the sentence that matters: up to `most` sentences."""
-    sides: tuple[Ids, Ids] = ([], [])
-    for other in rng.choices(tales, k=rng.randint(0, most)):
-        rng.choice(sides).extend(other.said[code].ids)
-    return sides
+def among(rng: random.Random, stock: Stock, code: str, told: Told, most: int) -> tuple[Ids, int]:
+    """The sentence among up to `most` others, some joined by `and`, and how far from the beginning it stands."""
+    others = rng.choices(stock.tales, k=rng.randint(0, most))
+    place = rng.randint(0, len(others))
+    ids: Ids = []
+    shift = 0
+    for index, part in enumerate(
+        [*(o.said[code] for o in others[:place]), told, *(o.said[code] for o in others[place:])]
+    ):
+        if index and rng.random() < 0.3:
+            ids = [*ids[:-1], *stock.joints[code]]
+        shift = len(ids) if index == place else shift
+        ids = [*ids, *part.ids]
+    return ids, shift
 
 
-def passage(model: Pretrainer, rng: random.Random, tales: list[Tale]) -> Tensor:
+def passage(model: Pretrainer, rng: random.Random, stock: Stock) -> Tensor:
     """Loss of masked modelling over a question and a passage that tells its fact."""
     pairs = []
-    for tale in rng.choices(tales, k=ROWS // 2):
+    for tale in rng.choices(stock.tales, k=ROWS // 2):
         one, two = languages(rng, 0.6)
-        before, after = among(rng, tales, two, 3)
-        pairs.append((tale.asked[one].ids, before + tale.again[two].ids + after))
+        pairs.append((tale.asked[one].ids, among(rng, stock, two, tale.again[two], 3)[0]))
     batch = collate(pairs)
     return model.mask_loss(batch, torch.where(batch.segments == 0, 0.3, 0.12))
 
 
-def point(model: Pretrainer, rng: random.Random, tales: list[Tale]) -> Tensor:
+def point(model: Pretrainer, rng: random.Random, stock: Stock) -> Tensor:
     """Loss of finding in a passage what a sentence hides."""
     pairs, gold = [], []
-    for tale in rng.choices(tales, k=ROWS // 2):
+    for tale in rng.choices(stock.tales, k=ROWS // 2):
         one, two = languages(rng, 0.6)
         slot = rng.choice([slot for slot in tale.said[one].spans if slot in tale.again[two].spans])
         ids, (low, high) = tale.said[one].ids, tale.said[one].spans[slot]
-        before, after = among(rng, tales, two, 3)
         first = [*ids[:low], MASK, *ids[high:]]
-        begin, end = (len(first) + 2 + len(before) + place for place in tale.again[two].spans[slot])
+        second, shift = among(rng, stock, two, tale.again[two], 3)
+        begin, end = (len(first) + 2 + shift + place for place in tale.again[two].spans[slot])
         gold.append((begin, end - 1))
-        pairs.append((first, before + tale.again[two].ids + after))
+        pairs.append((first, second))
     batch = collate(pairs)
     scores = model.point_head(model.encode(batch)[0])
     scores = scores.masked_fill((batch.segments == 0).unsqueeze(-1), -1e4)
     return functional.cross_entropy(scores, torch.tensor(gold))
 
 
-def match(model: Pretrainer, rng: random.Random, tales: list[Tale]) -> Tensor:
+def match(model: Pretrainer, rng: random.Random, stock: Stock) -> Tensor:
     """Loss of telling the same fact from one that differs in a detail, and of finding the words that differ."""
     pairs, labels, replaced = [], [], []
-    for tale in rng.choices(tales, k=ROWS):
+    for tale in rng.choices(stock.tales, k=ROWS):
         one, two = languages(rng, 0.5)
         labels.append(rng.randrange(2))
-        second = tale.again[two] if labels[-1] else tale.wrong[two]
-        before, after = among(rng, tales, two, 2) if rng.random() < 0.25 else ([], [])
-        pairs.append((tale.said[one].ids, before + second.ids + after))
+        told_as = tale.again[two] if labels[-1] else tale.wrong[two]
+        second, shift = among(rng, stock, two, told_as, 2 if rng.random() < 0.25 else 0)
+        pairs.append((tale.said[one].ids, second))
         known = {*tale.again[two].ids, *tale.said[two].ids}
-        marks = [float(token not in known) for token in second.ids]
+        marks = [float(token not in known) for token in told_as.ids]
         for slot in () if labels[-1] else tale.changed:
-            low, high = second.spans.get(slot, (0, 0))
+            low, high = told_as.spans.get(slot, (0, 0))
             marks[low:high] = [1.0] * (high - low)
-        replaced.append([0.0] * (len(tale.said[one].ids) + len(before) + 2) + marks)
+        replaced.append([0.0] * (len(tale.said[one].ids) + 2 + shift) + marks)
     batch = collate(pairs)
     states, pooled, _ = model.encode(batch)
     width = batch.ids.shape[1]
@@ -320,10 +343,10 @@ def match(model: Pretrainer, rng: random.Random, tales: list[Tale]) -> Tensor:
     return loss + 2 * functional.binary_cross_entropy_with_logits(found, gold[considered])
 
 
-def align(model: Pretrainer, rng: random.Random, tales: list[Tale]) -> Tensor:
+def align(model: Pretrainer, rng: random.Random, stock: Stock) -> Tensor:
     """Contrastive loss between the sentence vectors of translations, in both directions."""
     sides: list[list[tuple[Ids, Ids]]] = [[], []]
-    for tale in rng.sample(tales, ROWS):
+    for tale in rng.sample(stock.tales, ROWS):
         form = rng.choice((tale.said, tale.again, tale.asked))
         for side, code in zip(sides, rng.sample(LANGUAGES, 2), strict=True):
             side.append((form[code].ids, []))
@@ -333,7 +356,7 @@ def align(model: Pretrainer, rng: random.Random, tales: list[Tale]) -> Tensor:
     return (functional.cross_entropy(scores, gold) + functional.cross_entropy(scores.T, gold)) / 2
 
 
-OBJECTIVES: dict[str, Callable[[Pretrainer, random.Random, list[Tale]], Tensor]] = {
+OBJECTIVES: dict[str, Callable[[Pretrainer, random.Random, Stock], Tensor]] = {
     "translate": translate,
     "passage": passage,
     "point": point,
@@ -347,7 +370,7 @@ def pretrain(out: Path, steps: int = STEPS, facts: int = FACTS, seed: int = 0) -
     rng = random.Random(f"{VERSION} pretrain {seed}")
     torch.manual_seed(seed)
     began = time.monotonic()
-    tokenizer, tales = prepare(rng, facts)
+    tokenizer, stock = prepare(rng, facts)
     model = Pretrainer(len(tokenizer))
     print(f"{facts} facts, {len(tokenizer)} pieces, {sum(p.numel() for p in model.encoder.parameters()):,} parameters")
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
@@ -356,7 +379,7 @@ def pretrain(out: Path, steps: int = STEPS, facts: int = FACTS, seed: int = 0) -
     for step in range(1, steps + 1):
         turns = [first + (last - first) * min(1, 2 * step / steps) for first, last in TURNS.values()]
         name = rng.choices(tuple(TURNS), turns)[0]
-        loss = OBJECTIVES[name](model, rng, tales)
+        loss = OBJECTIVES[name](model, rng, stock)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

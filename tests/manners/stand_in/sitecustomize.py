@@ -34,21 +34,15 @@ def _score(work: Any, place: Any) -> dict[str, Any]:
 
         raise DataError(f"the stand-in was told to fail on {work.target.name}.")
     _wait(place)
-    scores = {
-        "metric": work.target.metric,
-        "languages": {
-            language: {
-                "n": 10,
-                "score": value,
-                "values": {work.target.metric: value},
-                "degenerate": False,
-                "chance": 10.0,
-            }
-            for language in work.target.languages
-            for value in [40.0 + zlib.crc32(f"{work.label} {language}".encode()) % 400 / 10]
-        },
-    }
-    (place.out / "scores.json").write_text(json.dumps(scores))
+    from xharness.adapter import Found
+    from xharness.phases.scores import Sheet
+
+    sheet = Sheet(work.target)
+    for language in work.target.languages:
+        right = 4 + zlib.crc32(f"{work.label} {language}".encode()) % 7
+        found = Found([str(i) for i in range(10)], ["yes"] * 10, ["yes" if i < right else "no" for i in range(10)])
+        sheet.add(language, {m.name: found for m in sheet.metrics}, degenerate=False)
+    sheet.write(place.out)
     return {"examples": 10}
 
 

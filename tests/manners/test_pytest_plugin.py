@@ -1,0 +1,118 @@
+"""`pytest suites/xtreme.toml`: cells as items, their ends as outcomes, expectations as assertions."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import entry_points
+
+import pytest
+
+from .conftest import House
+
+INSTALLED = [p.value for p in entry_points(group="pytest11", name="xharness")]
+PLUGIN = [] if INSTALLED else ["-p", "xharness.pytest_plugin"]
+"""An environment made before the entry point was written loads the plug-in by name."""
+
+
+def pytest_in(house: House, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", *PLUGIN, "-p", "no:cacheprovider", *words]
+    return subprocess.run(
+        command, cwd=house.root, env={**house.env, **env}, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_cells_are_collected_under_the_ids_that_list_shows(house: House) -> None:
+    collected = pytest_in(house, "small.toml", "--collect-only", "-q")
+    assert collected.stdout.split("\n\n")[0].splitlines() == house("list", "small.toml", "-q").stdout.splitlines()
+    assert not house.store.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        (("small.toml::none->animals[fake-0]",), 1),
+        (("small.toml", "-k", "zoo"), 2),
+        (("small.toml", "-k", "fr and not colours"), 2),
+        (("small.toml", "-m", "slow", "--strict-markers"), 1),
+        (("small.toml", "--deselect", "small.toml::none->pairs[fake-0]"), 5),
+    ],
+)
+def test_pytest_s_own_selection_works_on_ids_tags_languages_and_marks(
+    house: House, words: tuple[str, ...], count: int
+) -> None:
+    collected = pytest_in(house, *words, "--collect-only", "-q")
+    assert collected.returncode == 0, collected.stdout
+    assert sum("::" in line for line in collected.stdout.splitlines()) == count
+
+
+MARKED = """
+[[mark]]
+cells = "none->plants*"
+skip = true
+reason = "asleep"
+[[mark]]
+cells = "none->pairs*"
+xfail = true
+reason = "pairs are hard"
+[[expect]]
+cells = "colours->animals*"
+at_least = 101
+reason = "nobody can"
+"""
+
+
+def test_items_end_as_their_cells_do_in_one_run_and_expectations_are_assertions(house: House) -> None:
+    house.suite.write_text(house.suite.read_text() + MARKED)
+    ended = pytest_in(house, "small.toml", "-v", "-rA", STAND_IN_FAILS="pairs")
+    assert ended.returncode == 1
+    for line in (
+        "small.toml::none->animals[fake-0] PASSED",
+        "small.toml::none->plants[fake-0] SKIPPED",
+        "small.toml::none->pairs[fake-0] XFAIL",
+        "small.toml::colours->animals[fake-0] FAILED",
+        "small.toml::colours->pairs[fake-0] FAILED",
+        "expected score at least 101, found",
+        "(nobody can)",
+        "the stand-in was told to fail on pairs",
+        "2 failed, 2 passed, 1 skipped, 1 xfailed",
+    ):
+        assert line in ended.stdout, ended.stdout
+    assert "Traceback" not in ended.stdout
+    assert len(list((house.store / "runs").iterdir())) == 1
+
+
+def test_only_the_selected_cells_are_run_and_the_board_is_shown(house: House) -> None:
+    ended = pytest_in(house, "small.toml", "-k", "none and animals")
+    assert ended.returncode == 0, ended.stdout
+    assert [c["name"] for c in house.last()["cells"]] == ["none->animals[fake-0]"]
+    assert "a small house" in ended.stdout
+
+
+def test_profile_and_store_have_options(house: House) -> None:
+    house.suite.write_text(house.suite.read_text() + '\n[profile.one]\ntargets = ["plants"]\n[profile.two]\n')
+    words = ("--xharness-profile", "one", "--xharness-store", "other")
+    ended = pytest_in(house, "small.toml", "-v", *words, "-k", "none")
+    assert "none->plants[fake-0] PASSED" in ended.stdout, ended.stdout
+    assert (house.root / "other" / "steps").is_dir()
+    assert not house.store.exists()
+
+
+def test_a_suite_with_an_error_is_one_error_with_its_line(house: House) -> None:
+    house.suite.write_text(house.suite.read_text().replace('"plants"', '"plnats"'))
+    ended = pytest_in(house, "small.toml")
+    assert ended.returncode == 2
+    assert "small.toml:10" in ended.stdout
+    assert "Did you mean 'plants'?" in ended.stdout
+    assert "Traceback" not in ended.stdout
+
+
+def test_a_folder_of_toml_files_and_those_that_are_no_suites_are_left_alone(house: House) -> None:
+    assert "no tests ran" in pytest_in(house, ".").stdout
+    assert "no tests ran" in pytest_in(house, "tasks/plants.toml").stdout
+
+
+def test_starting_pytest_imports_nothing_of_ours_but_the_plug_in() -> None:
+    code = "import sys, xharness.pytest_plugin; print(*(n for n in sys.modules if n.startswith('xharness')))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert sorted(found) == ["xharness", "xharness.pytest_plugin"]
