@@ -125,7 +125,7 @@ def make_board(
     for label in labels:
         plain = per_seed.get((label[0], NONE), {}) if label[1] != NONE else {}
         values = {c.name: _value(c, per_seed[label], plain, states.get((*label, c.name), "")) for c in columns}
-        if any(v.mean is not None or v.state or v.have for v in values.values()):
+        if label in scores or any(v.state for v in values.values()):
             rows.append(Row(*label, values))
     rows = _mark(rows, columns, significant)
     chosen = best_per_target(run)
@@ -185,7 +185,7 @@ def _choice_notes(run: Mapping[str, Any], chosen: Sequence[Choice]) -> list[str]
 
 
 def with_targets(scheme: Scheme, run: Mapping[str, Any]) -> Scheme:
-    """The scheme, with targets that it does not know in groups of their own."""
+    """The scheme, with targets that it does not know in groups of their own; those alone where it knows none."""
     ours = {
         task["counts_as"]: name for name, task in run["tasks"].items() if task["counts_as"] and name in run["targets"]
     }
@@ -196,8 +196,9 @@ def with_targets(scheme: Scheme, run: Mapping[str, Any]) -> Scheme:
         update={"group": groups, "task": {ours.get(name, name): task for name, task in scheme.task.items()}}
     )
     own: dict[str, list[str]] = {}
+    known_tasks = set(scheme.tasks)
     for target in run["targets"]:
-        if target not in scheme.tasks:
+        if target not in known_tasks:
             own.setdefault(run["tasks"][target]["group"], []).append(target)
     for name, targets in own.items():
         known = next((k for k, g in groups.items() if name in (k, g.title.lower())), None)
@@ -207,7 +208,7 @@ def with_targets(scheme: Scheme, run: Mapping[str, Any]) -> Scheme:
         else:
             groups[known] = groups[known].model_copy(update={"tasks": (*groups[known].tasks, *targets)})
     wanted = set(run["targets"])
-    if not wanted & set(scheme.tasks):
+    if not wanted & known_tasks:
         groups = {n: g for n, g in groups.items() if wanted & set(g.tasks)}
         groups = {
             n: g.model_copy(update={"tasks": tuple(t for t in g.tasks if t in wanted)}) for n, g in groups.items()

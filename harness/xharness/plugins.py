@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from xharness.adapter import Adapter, register_adapter
+from xharness.adapter import RetrievalAdapter, TunableAdapter, register_adapter
 from xharness.errors import Problem, UsageError
 
 _done: set[str] = set()
@@ -38,7 +38,7 @@ def load_plugins(files: Sequence[str]) -> None:
         classes = [
             c
             for _, c in inspect.getmembers(module, inspect.isclass)
-            if c.__module__ == spec.name and hasattr(c, "encode")
+            if c.__module__ == spec.name and (hasattr(c, "encode") or hasattr(c, "retrieve"))
         ]
         if not classes:
             raise UsageError(
@@ -48,8 +48,18 @@ def load_plugins(files: Sequence[str]) -> None:
             )
         for cls in classes:
             adapter: Any = cls()
-            missing = sorted(n for n in Adapter.__protocol_attrs__ if not hasattr(adapter, n))  # type: ignore[attr-defined]
+            kind: Any = TunableAdapter if hasattr(cls, "encode") else RetrievalAdapter
+            missing = sorted(n for n in _members(kind) if not hasattr(adapter, n))
             if missing:
                 raise UsageError(Problem(file, f"the adapter {cls.__name__} lacks {', '.join(missing)}."))
             register_adapter(adapter)
         _done.add(file)
+
+
+def _members(protocol: type) -> set[str]:
+    """What a protocol asks for, its parents' included."""
+    asked: set[str] = set()
+    for parent in protocol.__mro__:
+        if getattr(parent, "_is_protocol", False):
+            asked |= {*vars(parent), *vars(parent).get("__annotations__", {})}
+    return {name for name in asked if not name.startswith("_")}

@@ -25,7 +25,7 @@ def every_check():
                 yield pytest.param(name, check, id=f"{file}-{name}-{check.name}".replace(" ", "_"))
 
 
-@pytest.mark.parametrize(("name", "check"), every_check())
+@pytest.mark.parametrize(("name", "check"), list(every_check()))
 def test_a_printed_average_follows_from_its_row_or_is_shown_not_to(name, check):
     if (name, check.name) in DISAGREE:
         assert check.agrees is False

@@ -22,7 +22,7 @@ from xharness.statistics import (
 
 
 def sample(parts, name="accuracy", together=None, runs=((0, 0), (1, 0)), keys=None, target="t"):
-    keys = keys or {language: [str(i) for i in range(len(rows))] for language, rows in parts.items()}
+    keys = keys or {language: [f"{i:04}" for i in range(len(rows))] for language, rows in parts.items()}
     return Sample(target, metric(name), parts, keys, together or tuple((language,) for language in parts), runs)
 
 
@@ -60,8 +60,9 @@ def test_drawing_distinct_rows_has_the_distribution_of_drawing_examples():
     fast = np.concatenate(list(resampled_sums(few, 20_000, np.random.default_rng(0))))
     indices = np.random.default_rng(1).integers(0, 400, (20_000, 400))
     slow = counted(indices, 400) @ few
-    np.testing.assert_allclose(fast.mean(axis=0), slow.mean(axis=0), atol=0.3)
-    np.testing.assert_allclose(np.cov(fast.T), np.cov(slow.T), rtol=0.05)
+    for sums in (fast, slow):  # of a multinomial: n times the mean and the covariance of the rows
+        np.testing.assert_allclose(sums.mean(axis=0), few.sum(axis=0), atol=0.3)
+        np.testing.assert_allclose(np.cov(sums.T), 400 * np.cov(few.T, bias=True), atol=3)
     assert stats.ks_2samp(fast[:, 0] - fast[:, 1], slow[:, 0] - slow[:, 1]).pvalue > 0.01
 
 
@@ -74,9 +75,10 @@ def test_results_do_not_depend_on_blocks_threads_or_the_order_of_the_file(distin
     given = sample(parts)
     whole = bootstrap(given, 500, seed=5)
     for options in ({"block": 1}, {"block": 1000}, {"threads": 1}, {"threads": 4}):
-        np.testing.assert_array_equal(bootstrap(given, 500, seed=5, **options), whole)
+        # To the last bit but for the order in which a matrix product adds.
+        np.testing.assert_allclose(bootstrap(given, 500, seed=5, **options), whole, rtol=1e-12)
     order = rng.permutation(120)
-    keys = {code: [str(i) for i in order] for code in parts}
+    keys = {code: [f"{i:04}" for i in order] for code in parts}
     shuffled = sample({code: table[order] for code, table in parts.items()}, keys=keys)
     np.testing.assert_allclose(bootstrap(shuffled, 500, seed=5), whole, rtol=1e-12)
     assert not np.array_equal(bootstrap(given, 500, seed=6), whole)
@@ -142,10 +144,21 @@ def test_p_values_are_uniform_without_a_difference():
     rng = np.random.default_rng(9)
     found = []
     for trial in range(400):
+        hard, ones = rng.random((200, 1, 1)), np.ones((200, 2, 1))
+        f1 = np.clip(hard + 0.3 * rng.normal(size=(200, 2, 1)), 0, 1)
+        table = np.concatenate([f1, f1**2, ones], axis=2)
+        scores = bootstrap(sample({"en": table}, "squad"), 400, seed=trial, threads=1)
+        found.append(p_value(scores[:, 0, 1] - scores[:, 0, 0]))
+    assert stats.kstest(found, "uniform").pvalue > 0.01
+
+
+def test_of_accuracies_without_a_difference_one_in_twenty_is_significant():
+    rng = np.random.default_rng(10)
+    found = []
+    for trial in range(400):
         scores = bootstrap(sample({"en": right_or_wrong(rng, 200, (0.6, 0.6))}), 400, seed=trial, threads=1)
         found.append(p_value(scores[:, 0, 1] - scores[:, 0, 0]))
-    assert stats.kstest(found, "uniform").pvalue > 0.005
-    assert 0.02 <= np.mean(np.array(found) < 0.05) <= 0.09
+    assert 0.02 <= np.mean(np.array(found) < 0.05) <= 0.085
 
 
 def test_a_p_value_is_never_zero_and_crosses_where_the_interval_does():

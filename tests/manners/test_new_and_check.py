@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-import tiny
 
+import tiny
 from xharness.errors import ExitCode
 
 from .conftest import House

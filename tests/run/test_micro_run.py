@@ -85,7 +85,19 @@ def test_the_number_of_workers_changes_no_score(suite: Path, tmp_path: Path) -> 
 def test_a_killed_run_goes_on_and_no_finished_step_runs_twice(suite: Path, tmp_path: Path) -> None:
     calm, store = tmp_path / "calm", tmp_path / "store"
     xharness("run", suite, "--store", calm, "-n", 1)
-    command = [sys.executable, "-m", "xharness", "run", str(suite), "--store", str(store), "-n", "1", "--save-every", "0.2"]
+    command = [
+        sys.executable,
+        "-m",
+        "xharness",
+        "run",
+        str(suite),
+        "--store",
+        str(store),
+        "-n",
+        "1",
+        "--save-every",
+        "0.2",
+    ]
     for wait in (3.0, 9.0, 13.0):
         run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(wait)
