@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from xharness.conditions import holds
 from xharness.errors import NothingSelected, UsageError, nearest
 from xharness.expression import compile_expression
-from xharness.spec.load import NONE, Loaded
+from xharness.spec.load import Loaded
 from xharness.spec.suite import Checkpoint, Mark
 
 
@@ -259,7 +260,7 @@ def skipper(loaded: Loaded, gpu: bool | None = None) -> Callable[[Cell], str | N
     holding = [
         (m.cells, m.reason if m.skip else m.reason or f"skipif {m.skipif}")
         for m in loaded.suite.mark
-        if m.skip or (m.skipif and _holds(m.skipif, loaded, gpu))
+        if m.skip or (m.skipif and holds(m.skipif, loaded.profile_name, gpu))
     ]
     return lambda cell: next((reason for pattern, reason in holding if matches(pattern, cell)), None)
 
@@ -267,28 +268,3 @@ def skipper(loaded: Loaded, gpu: bool | None = None) -> Callable[[Cell], str | N
 def expected_failure(cell: Cell, loaded: Loaded) -> str | None:
     """Why a cell is expected to fail, or None."""
     return next((m.reason for m in marks_of(cell, loaded) if m.xfail), None)
-
-
-def _holds(condition: str, loaded: Loaded, gpu: bool | None) -> bool:
-    """Whether a `skipif` condition holds: `missing(PATH)`, `profile(NAME)`, `no_gpu`, `offline`."""
-    from xharness.patterns import CONDITIONS, spelled
-
-    def fact(word: str) -> bool:
-        kind, _, value = word.partition(":")
-        if kind == "missing" and value:
-            path = os.path.expanduser(os.path.expandvars(value))
-            return "$" in path or not os.path.exists(path)
-        if kind == "profile" and value:
-            return loaded.profile_name == value
-        if word == "no_gpu":
-            return not (Path("/dev/nvidiactl").exists() if gpu is None else gpu)
-        if word == "offline":
-            return os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
-        raise UsageError(f"skipif '{condition}': '{word}' is not a condition. Allowed: {CONDITIONS}.")
-
-    return compile_expression(spelled(condition), "skipif")(fact)
-
-
-def is_none(cell: Cell) -> bool:
-    """Whether the cell belongs to the row without an intermediate."""
-    return cell.intermediate == NONE

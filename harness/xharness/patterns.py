@@ -7,19 +7,12 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from xharness.collect import Cell, matches
+from xharness.conditions import CONDITIONS, spelled
 from xharness.errors import Problem, UsageError, nearest
 from xharness.expression import compile_expression
 from xharness.spec.load import Loaded
 from xharness.spec.parse import KeyPath
 from xharness.spec.suite import Checkpoint
-
-CONDITIONS = "missing(PATH), profile(NAME), no_gpu, offline, joined by and/or/not"
-_CALL = re.compile(r"(\w+)\(([^)]*)\)")
-
-
-def spelled(condition: str) -> str:
-    """A `skipif` condition with `missing(PATH)` as the one word `missing:PATH`."""
-    return _CALL.sub(lambda m: f"{m[1]}:{m[2].strip()}", condition)
 
 
 def check_patterns(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> None:

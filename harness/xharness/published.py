@@ -10,7 +10,7 @@ from xharness.baselines import Baselines, Figure, headline, load_baselines, scor
 from xharness.compare import OVERALL, Comparison, Difference, Settings, coefficients
 from xharness.errors import UsageError, nearest
 from xharness.matching import Side
-from xharness.scheme import Scheme
+from xharness.scheme import Scheme, load_scheme
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def compare_published(left: Side | Published, right: Side | Published, scheme: S
     lines: list[Difference] = []
     whole: dict[str, Difference] = {}
     for target in shared:
-        pair = _same_languages(_point(left, right, target, scheme), _point(right, left, target, scheme))
+        pair = _same_languages(_point(left, right, target), _point(right, left, target))
         lines += _of_languages(target, *pair)
         line = _of_target(target, *pair)
         lines.append(line)
@@ -99,11 +99,11 @@ def _has(left: Side | Published, right: Side | Published, target: str) -> bool:
     )
 
 
-def _point(side: Side | Published, other: Side | Published, target: str, scheme: Scheme) -> _Point:
+def _point(side: Side | Published, other: Side | Published, target: str) -> _Point:
     if isinstance(side, Published):
+        # The languages and metrics of a figure are those of its own file's scheme, whatever the run's is.
         task = _task(target, side, other)
-        known = task if task in scheme.tasks else target
-        return _published_point(side.baselines.row[side.key].task[task], known, scheme)
+        return _published_point(side.baselines.row[side.key].task[task], task, load_scheme(side.baselines.scheme))
     scored = side.targets[target]
     by_language = {code: value for code in scored.languages if (value := scored.mean(code)) is not None}
     f1 = average({code: scored.mean(code, "f1") for code in scored.languages}, scored.languages).value

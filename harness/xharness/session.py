@@ -7,9 +7,8 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -275,13 +274,3 @@ def latest_run(store: Path, name: str | None = None) -> Path | None:
         p.parent for p in runs if (p.parent / "records.jsonl").is_file() and (name is None or name in p.parent.name)
     ]
     return found[-1] if found else None
-
-
-def with_selection(request: Request, **changes: Any) -> Request:
-    """The request with another selection."""
-    return replace(request, selection=replace(request.selection, **changes))
-
-
-def names_of(cells: Sequence[Cell]) -> list[str]:
-    """Ids of cells."""
-    return [c.id for c in cells]

@@ -91,7 +91,7 @@ def bootstrap(
             out[rows, first : first + len(group)] = sample.metric.score(shaped) @ weights[rows]
             done += len(sums)
 
-    # One thread of the matrix library for each of ours: its own threads would wait for one another at every small product.
+    # One thread of the matrix library for each of ours: its own would wait for one another at every small product.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         for _ in pool.map(fill, sample.together):
             pass

@@ -36,7 +36,8 @@ def sample_of(task: str, seeds: int, rng: np.random.Generator) -> Sample:
         hard = rng.random(n)
         parts[language] = np.stack([_outcomes(task, hard, 0.02 * system, rng) for system, _ in runs], axis=1)
     together = (languages,) if task in PARALLEL else tuple((language,) for language in languages)
-    keys = dict.fromkeys(languages, [str(i) for i in range(n)])
+    names = [str(i) for i in range(n)]
+    keys = dict.fromkeys(languages, names)
     return Sample(task, rule, parts, keys, together, tuple(runs))
 
 

@@ -56,7 +56,9 @@ class Stored:
             columns["id"] += names
             columns["language"] += [language] * n
             columns["prediction"] += ['"x"'] * n
-            columns["reference"] += (references or {}).get(language) or [json.dumps(f"{language} {i}") for i in range(n)]
+            columns["reference"] += (references or {}).get(language) or [
+                json.dumps(f"{language} {i}") for i in range(n)
+            ]
             values = {rule.name: rule.score(parts.sum(axis=0)), **rule.values(parts.sum(axis=0))}
             if chance is not None:
                 values["chance"] = chance

@@ -88,7 +88,9 @@ def test_the_two_sources_of_x_stilts_are_both_there():
 )
 def test_a_wrong_file_is_told_with_its_line(tmp_path, text, said):
     file = tmp_path / "own.toml"
-    file.write_text(f'title = "x"\nscheme = "xtreme"\n[source.a]\ntitle = "A"\n[row.r]\ntitle = "R"\n[row.r.task]\n{text}\n')
+    file.write_text(
+        f'title = "x"\nscheme = "xtreme"\n[source.a]\ntitle = "A"\n[row.r]\ntitle = "R"\n[row.r.task]\n{text}\n'
+    )
     with pytest.raises(UsageError) as caught:
         load_baselines(str(file))
     assert said in str(caught.value)

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from comparison.stored import Stored, answers, task
+from stored import Stored, answers, task
+
 from xharness.compare import Settings, compare, corrected_together, significant_against_none
 from xharness.errors import DataError, UsageError
 from xharness.matching import matched, sides_of
@@ -13,8 +14,9 @@ CODES = ("de", "en", "fr")
 
 
 def scheme(*tasks, overall="tasks"):
-    groups = {"one": SchemeGroup(title="One", tasks=tuple(tasks[:2])), "two": SchemeGroup(title="Two", tasks=tasks[2:])}
-    return Scheme(title="S", overall=overall, group={k: g for k, g in groups.items() if g.tasks})
+    members = {"one": tasks[:2], "two": tasks[2:]}
+    groups = {name: SchemeGroup(title=name, tasks=some) for name, some in members.items() if some}
+    return Scheme(title="S", overall=overall, group=groups)
 
 
 @pytest.fixture
@@ -134,7 +136,7 @@ def test_examples_that_do_not_match_are_an_error_with_counts(stored):
     rng = np.random.default_rng(0)
     stored.add("none", "a", {"de": answers(rng, 50, 0.5)})
     stored.add("squad", "a", {"de": answers(rng, 47, 0.5)})
-    with pytest.raises(DataError, match="a, de: .*3 of 50 examples are not in squad"):
+    with pytest.raises(DataError, match=r"a, de: .*3 of 50 examples are not in squad"):
         compare(*pair(stored), scheme("a"), SETTINGS)
 
 
@@ -142,9 +144,9 @@ def test_examples_are_matched_by_id_whatever_their_order(stored):
     rng = np.random.default_rng(0)
     table = answers(rng, 60, 0.5)
     order = rng.permutation(60)
-    stored.add("none", "a", {code: table for code in CODES})
+    stored.add("none", "a", dict.fromkeys(CODES, table))
     ids = {code: [f"{code}-{i}" for i in order] for code in CODES}
-    stored.add("squad", "a", {code: table[order] for code in CODES}, ids=ids)
+    stored.add("squad", "a", dict.fromkeys(CODES, table[order]), ids=ids)
     line = compare(*pair(stored), scheme("a"), SETTINGS).of("a")
     assert (line.difference, line.low, line.high) == (0, 0, 0)
 
@@ -170,7 +172,11 @@ def test_a_pair_mined_by_one_model_only_is_a_wrong_pair_of_that_model(tmp_path):
     theirs = np.array([[1, 1, 1], [1, 1, 1], [1, 1, 1], [0, 0, 1], [0, 1, 0], [0, 1, 0]], float)
     stored.add("none", "bucc", {"de": ours}, ids={"de": [*gold, "w1"]}, references={"de": ["true"] * 4 + ["false"]})
     stored.add(
-        "squad", "bucc", {"de": theirs}, ids={"de": [*gold, "w2", "w3"]}, references={"de": ["true"] * 4 + ["false"] * 2}
+        "squad",
+        "bucc",
+        {"de": theirs},
+        ids={"de": [*gold, "w2", "w3"]},
+        references={"de": ["true"] * 4 + ["false"] * 2},
     )
     found = compare(*pair(stored), scheme("bucc"), SETTINGS).of("bucc")
     assert found.left == pytest.approx(100 * 2 * 2 / (3 + 4))

@@ -46,7 +46,7 @@ def test_a_matrix_product_of_counts_is_naive_resampling():
 @pytest.mark.parametrize("name", ["f1_xtreme", "squad"])
 def test_scores_of_resamples_are_the_metric_of_the_drawn_examples(name):
     rng = np.random.default_rng(1)
-    given = sample({"en": rng.random((40, 2, 3)) + [0, 0, 1.0]}, name)
+    given = sample({"en": rng.random((40, 2, 3)) + np.array([0, 0, 1.0])}, name)
     scores = bootstrap(given, 20, seed=3)
     drawn = iter(resampled_sums(given.parts["en"].reshape(40, -1), 20, _generator(3, "t", "en")))
     sums = np.concatenate(list(drawn)).reshape(20, 2, 3)
@@ -124,7 +124,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
 def test_intervals_of_parallel_languages_cover_only_when_drawn_together():
     rng = np.random.default_rng(8)
     covered = {True: 0, False: 0}
-    trials, codes = 200, tuple("abcdef")
+    trials, codes = 120, tuple("abcdef")
     for trial in range(trials):
         shared = right_or_wrong(rng, 150, (0.6, 0.7))
         parts = {}

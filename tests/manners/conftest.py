@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -10,8 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+
+from xharness.cli.app import main
+from xharness.data import file_sha256
 
 STAND_IN = Path(__file__).parent / "stand_in"
 
@@ -73,10 +79,23 @@ class House:
         return [sys.executable, "-m", "xharness", *map(str, words)]
 
     def __call__(self, *words: object, **env: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*words), cwd=self.root, env={**self.env, **env},
-            capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+        """`xharness WORD…` in this process; its workers are processes of their own."""
+        arguments = ["xharness", *map(str, words)]
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        # A command's process sees each file once; this one lives through many commands.
+        file_sha256.cache_clear()
+        with (
+            mock.patch.dict(os.environ, {**self.env, **env}),
+            mock.patch.object(sys, "argv", arguments),
+            contextlib.chdir(self.root),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            try:
+                main()
+            except SystemExit as end:
+                code = int(end.code or 0)
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
     def run(self, *words: object, **env: str) -> subprocess.CompletedProcess[str]:
         """`xharness run small.toml …` on one worker."""

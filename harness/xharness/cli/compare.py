@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xharness.cli import options as o
+from xharness.cli.showing import WIDE
 from xharness.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -59,7 +60,10 @@ def compare(
             typer.echo(text)
             return
         json_file.write_text(text + "\n", encoding="utf-8")
-    show_comparisons(found, Console(), languages)
+    console = Console()
+    if not console.is_terminal and console.width == 80:
+        console = Console(width=WIDE)
+    show_comparisons(found, console, languages)
 
 
 @dataclass(frozen=True)
@@ -207,8 +211,10 @@ def comparison_table(comparison: Comparison, languages: bool = False) -> Table:
     level = comparison.settings.level
     table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 1))
     table.add_column("", no_wrap=True)
-    for title in (comparison.left, comparison.right, "difference", f"{level:.0%} interval", "p", "p, Holm", "examples"):
-        table.add_column(Text(title), justify="right")
+    for title in (comparison.left, comparison.right):
+        table.add_column(Text(title), justify="right", overflow="fold")
+    for title in ("difference", f"{level:.0%} interval", "p", "p, Holm", "examples"):
+        table.add_column(title, justify="right", no_wrap=True)
     table.add_column("")
     kinds = ("language", "target", "group", "average") if languages else ("target", "group", "average")
     for line in comparison.lines:
