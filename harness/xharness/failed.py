@@ -50,7 +50,8 @@ def by_last_failed(
     if mode is None:
         return list(cells), frozenset(), ""
     names = last_failed(store, loaded)
-    failed = [c for c in cells if c.name in set(names or ())]
+    wanted = frozenset(names or ())
+    failed = [c for c in cells if c.name in wanted]
     if not failed:
         if names is None:
             note = "this suite was never run in this profile and store"

@@ -59,6 +59,8 @@ class SuiteFile(pytest.File):
     """A suite and its cells."""
 
     loaded: Loaded
+    count = 0
+    """Cells of the suite, before pytest's selection."""
     finished: Finished | None = None
     trouble: str = ""
     """Why the suite could not be run at all."""
@@ -76,6 +78,7 @@ class SuiteFile(pytest.File):
             cells = collect(self.loaded)
         except HarnessError as error:
             raise self.CollectError(str(error)) from None
+        self.count = len(cells)
         for mark in self.loaded.suite.mark:
             if mark.name:
                 self.config.addinivalue_line("markers", f"{mark.name}: {mark.reason or 'a mark of the suite'}")
@@ -106,6 +109,8 @@ class SuiteFile(pytest.File):
         from xharness.session import Request, run
 
         chosen = tuple(i.name for i in self.session.items if isinstance(i, CellItem) and i.parent is self)
+        if len(chosen) == self.count:
+            chosen = ()  # All of them: there is nothing to look up.
         request = Request(
             suite=str(self.path),
             selection=Selection(ids=chosen),

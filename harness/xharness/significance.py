@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from xharness.errors import HarnessError
 from xharness.record import Record
 from xharness.store import Store, canonical
 
@@ -29,7 +30,11 @@ def significant_gains(
     try:
         return frozenset((c, i, t) for c, i, t in json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError):
+        pass
+    try:
         found = _compute(run, records, store)
+    except HarnessError:
+        return frozenset()  # Outcomes are gone or do not match: a board without marks is better than none.
     try:
         file.parent.mkdir(exist_ok=True)
         fresh = file.with_suffix(".new")
