@@ -69,7 +69,8 @@ def test_a_missing_data_set_and_a_missing_model_are_named(hub: dict[str, str], t
     suite = tmp_path / "real.toml"
     (tmp_path / "gone.toml").write_text(
         'name = "gone"\ntitle = "Gone"\nadapter = "classification"\nmetric = "accuracy"\nlabels = ["a", "b"]\n'
-        'data.train = { hub = "nobody/nothing", split = "train" }\ndata.test = { hub = "nobody/nothing", split = "test" }\n'
+        'data.train = { hub = "nobody/nothing", split = "train" }\n'
+        'data.test = { hub = "nobody/nothing", split = "test" }\n'
     )
     suite.write_text(
         'title = "gone"\ntasks = ["gone.toml"]\n[grid]\ntargets = ["gone"]\n'

@@ -45,8 +45,8 @@ TURNS = {
     "translate": (0.6, 0.2),
     "passage": (0.1, 0.1),
     "point": (0.1, 0.3),
-    "match": (0.16, 0.37),
-    "align": (0.04, 0.03),
+    "match": (0.17, 0.38),
+    "align": (0.03, 0.02),
 }
 Ids = list[int]
 
