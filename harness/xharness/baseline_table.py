@@ -20,7 +20,7 @@ def show_baselines(run: Mapping[str, Any], console: Console) -> None:
         words = f"Published figures follow. This run ({run['profile']}) is not comparable with them and is not ranked."
         console.print(words, style="bold yellow", highlight=False)
     beside = Path(run["suite"]).parent
-    for name in run["baselines"] or [run["scheme"]]:
+    for name in run["baselines"] or [run["scheme"] or "xtreme"]:
         found = load_baselines(name, beside)
         _show(found, load_scheme(found.scheme, beside), console)
 

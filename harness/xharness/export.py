@@ -8,17 +8,16 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from xharness.board import Board, Value, make_board
 from xharness.record import Record
-from xharness.scheme import load_scheme
+from xharness.scheme import scheme_of
 from xharness.show import row_label
 
 
 def _board(run: Mapping[str, Any], records: Sequence[Record]) -> Board:
-    return make_board(run, records, load_scheme(run["scheme"], Path(run["suite"]).parent))
+    return make_board(run, records, scheme_of(run))
 
 
 def as_json(run: Mapping[str, Any], records: Sequence[Record]) -> str:

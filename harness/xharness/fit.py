@@ -49,6 +49,8 @@ def load_own_plugins(loaded: Loaded) -> None:
 def _scheme(loaded: Loaded) -> Iterator[Problem]:
     from xharness.scheme import load_scheme
 
+    if not loaded.suite.scheme:
+        return
     try:
         load_scheme(loaded.suite.scheme, loaded.path.resolve().parent)
     except UsageError as error:

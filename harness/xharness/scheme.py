@@ -16,8 +16,9 @@ file = "tsv"                      # what its files in a submission folder are
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -93,6 +94,19 @@ def load_scheme(given: str, beside: Path | None = None) -> Scheme:
     scheme = validate(Scheme, document.values, document)
     _check(scheme, document)
     return scheme
+
+
+def scheme_of(run: Mapping[str, Any]) -> Scheme:
+    """The scheme of a stored run; for a suite that names none, its own targets in their own groups."""
+    if run["scheme"]:
+        return load_scheme(run["scheme"], Path(run["suite"]).parent)
+    groups: dict[str, list[str]] = {}
+    for target in run["targets"]:
+        groups.setdefault(run["tasks"][target]["group"], []).append(target)
+    return Scheme(
+        title="mean over the suite's targets",
+        group={n: SchemeGroup(title=n.capitalize(), tasks=tuple(targets)) for n, targets in groups.items()},
+    )
 
 
 def _check(scheme: Scheme, document: Document) -> None:

@@ -115,9 +115,10 @@ def parallel(request: Request, loaded: Loaded) -> tuple[int, int]:
         return request.workers, min(loaded.profile.threads or share, share)
     if request.device != "cpu" and (found := gpus()):
         return found, max(1, total // found)
-    threads = min(loaded.profile.threads or total, total)
-    by_memory = memory_bytes() // WORKER_MEMORY if memory_bytes() else total
-    return max(1, min(total // threads, by_memory)), threads
+    # Steps side by side use cores better than one step on all of them, as far as memory reaches.
+    fits = max(1, min(total, memory_bytes() // WORKER_MEMORY if memory_bytes() else total))
+    threads = min(loaded.profile.threads or max(1, total // fits), total)
+    return max(1, min(total // threads, fits)), threads
 
 
 def run(request: Request, console: Console) -> Finished:

@@ -210,7 +210,7 @@ def test_interrupting_stops_at_once_with_2_says_how_to_go_on_and_leaves_nothing_
         words, cwd=house.root, env={**house.env, "STAND_IN_SECONDS": "60"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         # A test run in the background ignores interrupts, and what it starts would inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )  # fmt: skip
     assert run.stdout is not None
     run.stdout.readline()

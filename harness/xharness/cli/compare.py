@@ -178,10 +178,10 @@ def _scheme_name(runs: _Runs) -> str:
 def _scheme(runs: _Runs) -> Scheme:
     """The scheme of the first run, with that run's targets; XTREME's where only published rows are compared."""
     from xharness.board import with_targets
-    from xharness.scheme import load_scheme
+    from xharness.scheme import load_scheme, scheme_of
 
     for run, _, _ in runs.read.values():
-        return with_targets(load_scheme(run["scheme"], Path(run["suite"]).parent), run)
+        return with_targets(scheme_of(run), run)
     return load_scheme("xtreme")
 
 

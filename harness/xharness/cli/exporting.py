@@ -26,7 +26,7 @@ def export(
     """Write one row of a stored run in XTREME's submission layout."""
     from xharness.cli.showing import find_run, read_run
     from xharness.outcomes import choose_row, submission_of
-    from xharness.scheme import load_scheme
+    from xharness.scheme import scheme_of
     from xharness.store import Store
     from xharness.submission import write_folder
 
@@ -35,7 +35,7 @@ def export(
     facts, records = read_run(find_run(run, store))
     choice = choose_row(facts, records, checkpoint, intermediate, seed)
     outcomes = submission_of(facts, records, Store(store), choice)
-    scheme = load_scheme(facts["scheme"], Path(facts["suite"]).parent)
+    scheme = scheme_of(facts)
     known = {task: languages for task, languages in outcomes.items() if task in scheme.tasks}
     written = write_folder(known, folder, scheme, labels)
     print(f"{len(written)} files of {choice.checkpoint} / {choice.intermediate}, seed {choice.seed}, in {folder}")

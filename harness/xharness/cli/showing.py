@@ -84,7 +84,7 @@ def show_run(
     from rich.console import Console
 
     from xharness.board import breakdown, make_board
-    from xharness.scheme import load_scheme
+    from xharness.scheme import scheme_of
     from xharness.show import show_board, show_breakdown, show_groups
     from xharness.significance import significant_gains
     from xharness.store import Store
@@ -94,7 +94,7 @@ def show_run(
     if not console.is_terminal and console.width == 80:
         console = Console(file=console.file, width=WIDE)
     run, records = read_run(folder)
-    scheme = load_scheme(run["scheme"], Path(run["suite"]).parent)
+    scheme = scheme_of(run)
     # A run's folder lies in the store's folder of runs.
     board = make_board(run, records, scheme, significant_gains(run, records, Store(folder.parents[1])))
     show_board(board, console, chance)

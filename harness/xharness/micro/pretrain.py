@@ -39,7 +39,7 @@ PAD, CLS, SEP, MASK = 0, 2, 3, 4
 LETTERS = ((0x21, 0x7F), (0xA1, 0x180), (0x370, 0x400), (0x400, 0x460), (0x620, 0x660), (0x900, 0x980))
 SIZE, POSITIONS = 96, 512
 MIDDLE = 2
-FACTS, STEPS, PEAK, ROWS = 10000, 6000, 2e-3, 48
+FACTS, STEPS, PEAK, ROWS = 6000, 6000, 2e-3, 48
 # How often each objective has its turn at the beginning and at the end: words first, then what they do together.
 TURNS = {
     "translate": (0.6, 0.2),

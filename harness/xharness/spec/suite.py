@@ -138,8 +138,11 @@ class Suite(Spec):
     """One suite file, `extends` resolved."""
 
     title: str
-    scheme: str = "xtreme"
-    """Name of a scheme in `suites/schemes/`, or a TOML file: how targets are grouped and averaged."""
+    scheme: str = ""
+    """Name of a scheme in `suites/schemes/`, or a TOML file: how targets are grouped and averaged.
+
+    Without one the average is the plain mean over the suite's own targets, grouped as their tasks say.
+    """
     default_profile: str | None = None
     tasks: tuple[str, ...] = ()
     """Further task files or folders, relative to the suite; `tasks/` beside it and the built-in ones are known."""
