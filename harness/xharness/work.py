@@ -58,7 +58,7 @@ class Tune(Work):
     """Fine-tune the encoder with fresh heads on the train split of one task, or of several at once."""
 
     KIND: ClassVar[str] = "tune"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     kind: Literal["tune"] = "tune"
     tasks: tuple[Trained, ...]
     recipe: Recipe
@@ -72,7 +72,7 @@ class Evaluate(Work):
     """Predict and score a target's test split in every language, in one pass, with a tuned head."""
 
     KIND: ClassVar[str] = "evaluate"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     kind: Literal["evaluate"] = "evaluate"
     target: Task
     tuned_on: str
@@ -87,7 +87,7 @@ class Embed(Work):
     """Embed every distinct sentence of a retrieval target's splits once: a hidden layer, pooled."""
 
     KIND: ClassVar[str] = "embed"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     kind: Literal["embed"] = "embed"
     target: Task
     limit: Limit

@@ -77,8 +77,9 @@ def hardware(device: Device, precision: Literal["auto", "fp32", "bf16"] = "auto"
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether bf16 is computed in hardware and not imitated."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name, lambda: False)() for name in asked)
+    """Whether `auto` computes in bf16: on GPUs that have it in hardware.
+
+    Never on a processor, where some have it and most have not: the same command would give other scores on the next
+    machine.
+    """
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)

@@ -129,7 +129,7 @@ class Recipe(Spec):
     select: Literal["best", "last"] = "last"
     """Which of the scored states is kept: the best on the English dev set, or the last."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """`auto` is bf16 where the hardware has it."""
+    """`auto` is bf16 on GPUs that have it in hardware, else fp32."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
