@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from xharness.collect import Cell
+from xharness.runs import finished_runs, read_facts
 from xharness.spec.load import Loaded
 
 Mode = Literal["only", "first"]
 BAD = ("failed", "not run")
 
 
-def still_failing(before: Iterable[str], cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names of the cells that fail now: what failed before and was not run this time is remembered."""
-    now = {c["name"]: c["status"] in BAD for c in cells}
+def still_failing(before: Iterable[str], cells: Sequence[Mapping[str, Any]], wrong: Collection[str] = ()) -> list[str]:
+    """Names of the cells that fail now, those in `wrong` (an expectation failed) among them.
+
+    What failed before and was not run this time is remembered.
+    """
+    now = {c["name"]: c["status"] in BAD or c["name"] in wrong for c in cells}
     return sorted({*(n for n in before if n not in now), *(n for n, bad in now.items() if bad)})
 
 
 def last_failed(store: Path, loaded: Loaded) -> list[str] | None:
     """Names of the cells that failed last; None when the suite was never run to its end in this profile."""
     suite = loaded.path.resolve()
-    for path in sorted((store.expanduser() / "runs").glob("*/run.json"), key=_moment, reverse=True):
-        try:
-            run = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if run.get("state") != "finished" or run.get("profile") != loaded.profile_name:
+    for folder in reversed(finished_runs(store)):
+        run = read_facts(folder)
+        if run is None or run.get("state") != "finished" or run.get("profile") != loaded.profile_name:
             continue
         if Path(run.get("suite", "")).resolve() == suite:
             return [str(name) for name in run.get("failing", ())]
     return None
-
-
-def _moment(path: Path) -> tuple[str, int]:
-    """Runs of the same second are told apart by when they were last written."""
-    return path.parent.name[:15], path.stat().st_mtime_ns
 
 
 def by_last_failed(

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from xharness.adapter import Adapter, installed_adapters, load_adapter
 from xharness.errors import Problem, UsageError, nearest
 from xharness.metrics import METRICS, metric
+from xharness.patterns import check_patterns
 from xharness.plugins import load_plugins
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.parse import Document, KeyPath, validate
+from xharness.spec.suite import Checkpoint
 from xharness.spec.task import SPLITS, Task
 
 FREE_COLUMNS = ("id", "side", "gold", "language")
 """Columns that a row may have under every adapter."""
+
+
+def check_known(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> None:
+    """UsageError for what is known to be wrong without data: plug-ins, tasks, and patterns that name no cell."""
+    load_own_plugins(loaded)
+    check_fit(loaded)
+    check_patterns(loaded, extra)
 
 
 def check_fit(loaded: Loaded) -> None:

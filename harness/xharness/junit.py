@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from xharness.errors import Problem, StoreError
+from xharness.expectations import Judged
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -79,9 +80,7 @@ def _expectation(suite: ET.Element, name: str, found: Mapping[str, Any]) -> None
         suite, "testcase", classname=f"{name}.expect", name=f"{found['cell']}: {found['expected']}", time="0"
     )
     if found["failed"]:
-        _element(case, "failure", message=f"expected {found['expected']}, found {found['found']:.2f}").text = _clean(
-            found["reason"]
-        )
+        _element(case, "failure", message=Judged(**found).sentence()).text = _clean(found["reason"])
     elif found["found"] is None:
         _element(case, "skipped", type="xharness.unjudged", message="the cell has no whole score")
 

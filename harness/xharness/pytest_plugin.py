@@ -69,12 +69,12 @@ class SuiteFile(pytest.File):
         """The cells of the suite's profile."""
         from xharness.collect import collect, expected_failure, mark_names
         from xharness.errors import HarnessError
-        from xharness.patterns import check_patterns
+        from xharness.fit import check_known
         from xharness.spec.load import load_suite
 
         try:
             self.loaded = load_suite(str(self.path), self.config.getoption("--xharness-profile"))
-            check_patterns(self.loaded)
+            check_known(self.loaded)
             cells = collect(self.loaded)
         except HarnessError as error:
             raise self.CollectError(str(error)) from None
@@ -143,7 +143,7 @@ class CellItem(pytest.Item):
             pytest.skip(result.reason)
         if result.status in ("failed", "not run", "xfailed"):
             pytest.fail(result.reason, pytrace=False)
-        wrong = [_sentence(j) for j in judged if j.failed]
+        wrong = [j.sentence() for j in judged if j.failed]
         if wrong:
             pytest.fail("\n".join(wrong), pytrace=False)
         self.user_properties += [("key", result.key), ("seconds", result.seconds)]
@@ -151,12 +151,6 @@ class CellItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """What a report names."""
         return self.path, None, self.name
-
-
-def _sentence(judged: Judged) -> str:
-    found = "nothing" if judged.found is None else f"{judged.found:.2f}"
-    why = f" ({judged.reason})" if judged.reason else ""
-    return f"expected {judged.expected}, found {found}{why}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from xharness.collect import Cell
@@ -135,16 +133,3 @@ def dev_score(store: Store, key: str) -> float | None:
     manifest = store.manifest(key) if key else None
     value = (manifest or {}).get("summary", {}).get("dev")
     return float(value) if isinstance(value, (int, float)) else None
-
-
-def write_records(path: Path, records: Iterable[Record]) -> None:
-    """One JSON line a record."""
-    with path.open("w", encoding="utf-8") as stream:
-        for record in records:
-            stream.write(json.dumps(record.as_json(), ensure_ascii=False) + "\n")
-
-
-def read_records(path: Path) -> list[Record]:
-    """The records of a stored run."""
-    with path.open(encoding="utf-8") as stream:
-        return [Record(**json.loads(line)) for line in stream]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import sys
 import time
 from contextlib import nullcontext
@@ -21,11 +19,11 @@ from xharness.errors import ExitCode
 from xharness.execute import Options, Outcome, execute
 from xharness.expectations import Judged, judge
 from xharness.failed import Mode, by_last_failed, last_failed, still_failing
-from xharness.fit import check_fit, load_own_plugins
-from xharness.patterns import check_patterns
+from xharness.fit import check_known
 from xharness.plan import Plan, Planner
 from xharness.provenance import cores, git_state, gpus, hardware, memory_bytes, versions
-from xharness.results import BAD, CellResult, Status, cell_results, write_records
+from xharness.results import BAD, CellResult, Status, cell_results
+from xharness.runs import EVENTS, LOG, new_run, write_run
 from xharness.spec.load import Loaded, load_suite
 from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Task
@@ -90,10 +88,8 @@ class Finished:
 def prepare(request: Request) -> Prepared:
     """Load, collect, select and plan; nothing is written."""
     loaded = load_suite(request.suite, request.profile)
-    load_own_plugins(loaded)
-    check_fit(loaded)
     extra = tuple(checkpoint_from(given) for given in request.checkpoints)
-    check_patterns(loaded, extra)
+    check_known(loaded, extra)
     cells = select(collect(loaded, extra), request.selection, loaded)
     cells, first, note = by_last_failed(cells, request.failed, request.store, loaded)
     skip_reason = skipper(loaded, gpu=gpus() > 0)
@@ -128,18 +124,18 @@ def run(request: Request, console: Console) -> Finished:
     store, loaded = prepared.store.prepare(), prepared.loaded
     store.sweep()
     workers, threads = parallel(request, loaded)
-    folder = _run_folder(store, loaded)
+    folder = new_run(store.root, loaded.path.stem, loaded.profile_name or "default")
     about = {"run": folder.name, "versions": versions()}
     options = Options(
         workers=workers,
         threads=threads,
         max_failures=request.max_failures,
         keep=request.keep,
-        log=folder / "workers.log",
+        log=folder / LOG,
         about=about,
     )
     head = _head(prepared, request, workers, threads, began)
-    _write(folder / "run.json", {**head, "state": "running"})
+    write_run(folder, {**head, "state": "running"})
     if request.verbosity >= 0:
         cells = f"{len(prepared.cells)} cells, {len(prepared.plan.steps)} steps · {workers} workers × {threads} threads"
         console.print(
@@ -149,7 +145,7 @@ def run(request: Request, console: Console) -> Finished:
         if prepared.note:
             console.print(prepared.note, style="yellow", highlight=False)
     with (
-        (folder / "events.jsonl").open("a", encoding="utf-8") as log,
+        (folder / EVENTS).open("a", encoding="utf-8") as log,
         request.events.open("a", encoding="utf-8") if request.events else nullcontext() as copy,
         Display(console, prepared.plan, request.verbosity) as shown,
     ):
@@ -172,7 +168,7 @@ def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, 
     results, records = cell_results(prepared.plan, outcome, prepared.store, prepared.skipped, xfail)
     order = {c.name: i for i, c in enumerate(prepared.cells)}
     results.sort(key=lambda r: order[r.name])
-    judged = judge(loaded, prepared.cells, records)
+    judged = judge(loaded, prepared.cells, records, prepared.store.path)
     seconds = time.time() - began
     bad = any(r.status in BAD for r in results) or any(j.failed for j in judged)
     exit_code = ExitCode.FAILED if bad else ExitCode.OK
@@ -186,26 +182,13 @@ def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, 
         "reused": len(outcome.reused),
         "exit": int(exit_code),
         "cells": cells,
-        "failing": still_failing(last_failed(prepared.store.root, loaded) or (), cells),
+        "failing": still_failing(
+            last_failed(prepared.store.root, loaded) or (), cells, {j.cell for j in judged if j.failed}
+        ),
         "expectations": [j.as_json() for j in judged],
     }
-    write_records(folder / "records.jsonl", records)
-    _write(folder / "run.json", made)
+    write_run(folder, made, records)
     return Finished(folder, results, judged, outcome, seconds, exit_code, made)
-
-
-def _run_folder(store: Store, loaded: Loaded) -> Path:
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    name = f"{stamp}-{loaded.path.stem}-{loaded.profile_name or 'default'}-{secrets.token_hex(2)}"
-    folder = store.root / "runs" / name
-    folder.mkdir(parents=True)
-    return folder
-
-
-def _write(path: Path, value: Any) -> None:
-    fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")
-    os.replace(fresh, path)
 
 
 def _head(prepared: Prepared, request: Request, workers: int, threads: int, began: float) -> dict[str, Any]:
@@ -266,12 +249,3 @@ def slowest(finished: Finished, store: Store, count: int) -> list[tuple[float, s
     times = sorted(((s, k) for k, s in finished.outcome.seconds.items() if k in finished.outcome.done), reverse=True)
     shown = times[:count] if count else times
     return [(seconds, str((store.manifest(key) or {}).get("label", key))) for seconds, key in shown]
-
-
-def latest_run(store: Path, name: str | None = None) -> Path | None:
-    """A run's folder by (part of) its name, or the newest finished one."""
-    runs = sorted((store.expanduser() / "runs").glob("*/run.json"), key=lambda p: p.parent.name)
-    found = [
-        p.parent for p in runs if (p.parent / "records.jsonl").is_file() and (name is None or name in p.parent.name)
-    ]
-    return found[-1] if found else None

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xharness.errors import HarnessError
+from xharness.files import canonical
 from xharness.record import Record
-from xharness.store import Store, canonical
+from xharness.store import Store
 
 VERSION = 1
 """Raise it when the same outcomes give other marks."""

@@ -12,7 +12,6 @@ An output is written under `tmp`, its manifest last, and renamed into place in o
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from xharness.errors import Problem, StoreError
+from xharness.files import broken, canonical, read_json, seal, sync, told, write_json
 
 MANIFEST = "manifest.json"
 SMALL = 4 << 20
@@ -33,35 +33,9 @@ SMALL = 4 << 20
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder holds what xharness can make again. https://bford.info/cachedir/\n"
 
 
-def canonical(value: Any) -> str:
-    """Canonical JSON: sorted keys, no spaces; the same value is always the same text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
 def content_key(kind: str, ingredients: Mapping[str, Any]) -> str:
     """The content key of a step: its kind and a hash of all that can change its output."""
     return f"{kind}-{hashlib.sha256(canonical(ingredients).encode()).hexdigest()[:20]}"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-@contextmanager
-def _told(path: Path, doing: str) -> Iterator[None]:
-    """Trouble of the file system as a sentence."""
-    try:
-        yield
-    except OSError as error:
-        what = {
-            errno.ENOSPC: "the disk is full",
-            errno.EDQUOT: "the disk quota is used up",
-            errno.EROFS: "the file system is read-only",
-            errno.EACCES: "permission denied",
-        }.get(error.errno or 0, error.strerror or str(error))
-        hint = "What was finished is safe; free space or choose another --store, and run the same command again."
-        raise StoreError(Problem(str(path), f"cannot {doing}: {what}.", hint)) from error
 
 
 class Store:
@@ -72,7 +46,7 @@ class Store:
 
     def prepare(self) -> Store:
         """Make the folders; StoreError when that is not possible."""
-        with _told(self.root, "make the store"):
+        with told(self.root, "make the store"):
             for name in ("steps", "scratch", "locks", "runs", "tmp"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
             tag = self.root / "CACHEDIR.TAG"
@@ -88,17 +62,14 @@ class Store:
     def scratch(self, key: str) -> Path:
         """A folder of a step under way that survives a kill."""
         path = self.root / "scratch" / key
-        with _told(path, "make a folder"):
+        with told(path, "make a folder"):
             path.mkdir(parents=True, exist_ok=True)
         return path
 
     def manifest(self, key: str) -> dict[str, Any] | None:
-        """The manifest of a stored step, or None when it is absent or unreadable."""
-        try:
-            found = json.loads((self.path(key) / MANIFEST).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return found if isinstance(found, dict) and found.get("key") == key else None
+        """The manifest of a stored step, or None when it is absent or not as it was written."""
+        found = read_json(self.path(key) / MANIFEST)
+        return found if found is not None and found.get("key") == key else None
 
     def has(self, key: str, small_only: bool = True) -> bool:
         """Whether the whole output is there and right; large files by size only unless `small_only` is False."""
@@ -109,18 +80,7 @@ class Store:
         """What is wrong with the files of a stored step, one sentence each."""
         if manifest.get("dropped"):
             return []
-        found = []
-        for name, fact in manifest.get("files", {}).items():
-            path = self.path(key) / name
-            try:
-                size = path.stat().st_size
-                if size != fact["size"]:
-                    found.append(f"{path}: has {size} bytes, was stored with {fact['size']}")
-                elif not (small_only and size > SMALL) and _sha256(path) != fact["sha256"]:
-                    found.append(f"{path}: its checksum has changed since it was stored")
-            except OSError as error:
-                found.append(f"{path}: {error.strerror}")
-        return found
+        return broken(self.path(key), manifest.get("files", {}), SMALL if small_only else None)
 
     def open(self, key: str) -> Path:
         """The folder of a stored step, checksums verified; StoreError, and the step discarded, where one is wrong."""
@@ -135,13 +95,13 @@ class Store:
 
     def read_json(self, key: str, name: str) -> Any:
         """A JSON file of a stored step."""
-        with _told(self.path(key) / name, "read"):
+        with told(self.path(key) / name, "read"):
             return json.loads((self.path(key) / name).read_text(encoding="utf-8"))
 
     @contextmanager
     def temporary(self) -> Iterator[Path]:
         """An empty folder for an output under way; gone afterwards unless committed."""
-        with _told(self.root / "tmp", "make a folder"):
+        with told(self.root / "tmp", "make a folder"):
             path = Path(tempfile.mkdtemp(dir=self.root / "tmp", prefix=f"{os.getpid()}-"))
         try:
             yield path
@@ -151,18 +111,13 @@ class Store:
     def commit(self, key: str, folder: Path, about: Mapping[str, Any]) -> dict[str, Any]:
         """Move a finished output into place, at once or not at all; `about` goes into its manifest."""
         target = self.path(key)
-        with _told(target, "store the output"):
-            files = {}
-            for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-                _sync(path)
-                files[path.relative_to(folder).as_posix()] = {"size": path.stat().st_size, "sha256": _sha256(path)}
-            manifest = {"key": key, **about, "files": files, "stored": time.time()}
-            (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
-            _sync(folder / MANIFEST)
+        with told(target, "store the output"):
+            manifest = {"key": key, **about, "files": seal(folder), "stored": time.time()}
+            write_json(folder / MANIFEST, manifest)
             if target.exists():
                 self.discard(key)
             os.replace(folder, target)
-            _sync(target.parent)
+            sync(target.parent)
         self.forget_scratch(key)
         return manifest
 
@@ -175,7 +130,7 @@ class Store:
         source = self.path(key)
         if not source.exists():
             return
-        with _told(source, "remove"):
+        with told(source, "remove"):
             grave = Path(tempfile.mkdtemp(dir=self.root / "tmp", prefix="gone-"))
             os.replace(source, grave / key)
             shutil.rmtree(grave, ignore_errors=True)
@@ -186,11 +141,9 @@ class Store:
         if manifest is None or manifest.get("dropped"):
             return 0
         freed = 0
-        with _told(self.path(key), "free"):
+        with told(self.path(key), "free"):
             manifest["dropped"] = time.time()
-            fresh = self.path(key) / f"{MANIFEST}.new"
-            fresh.write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
-            os.replace(fresh, self.path(key) / MANIFEST)
+            write_json(self.path(key) / MANIFEST, manifest)
             for name, fact in manifest.get("files", {}).items():
                 if Path(name).name not in keep:
                     (self.path(key) / name).unlink(missing_ok=True)
@@ -202,7 +155,7 @@ class Store:
         """Hold a step while it is worked on; `waiting()` is called once when another holds it."""
         from filelock import FileLock, Timeout
 
-        with _told(self.root / "locks" / key, "lock"):
+        with told(self.root / "locks" / key, "lock"):
             lock = FileLock(self.root / "locks" / f"{key}.lock")
             try:
                 lock.acquire(timeout=0)
@@ -241,15 +194,3 @@ def _alive(owner: str) -> bool:
     except OSError:  # Somebody else's process: it lives.
         return True
     return True
-
-
-def _sync(path: Path) -> None:
-    """Ask the system to write a file or folder to the disk, so that a crash after the rename finds it whole."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)

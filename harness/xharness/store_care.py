@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xharness.errors import UsageError, nearest
+from xharness.errors import StoreError, UsageError, nearest
+from xharness.files import told
+from xharness.runs import RECORDS, finished_runs, read_facts, read_run
 from xharness.store import Store
 
 
@@ -91,6 +93,21 @@ def check(store: Store) -> Iterator[tuple[Stored, Damage | None]]:
         yield step, Damage(step.key, step.label, tuple(faults)) if faults else None
 
 
+def check_runs(store: Store) -> Iterator[tuple[Path, str]]:
+    """(folder, what is wrong) of the finished runs whose record is not as it was written."""
+    for folder in finished_runs(store.root):
+        try:
+            read_run(folder)
+        except StoreError as error:
+            yield folder, f"{error.problems[0].where}: {error.problems[0].what}"
+
+
+def forget_result(run: Path) -> None:
+    """Take a run's scores away: it is no finished run any more; its events still say what it rests on."""
+    with told(run, "remove"):
+        (run / RECORDS).unlink(missing_ok=True)
+
+
 @dataclass
 class Rubbish:
     """What a collection would remove, or has removed."""
@@ -129,11 +146,8 @@ def runs_of(store: Store, names: Sequence[str] = ()) -> list[Path]:
 def touched(run: Path) -> set[str]:
     """Keys that a run's cells end in and that it set out to make or reuse, whether it came to its end or not."""
     keys: set[str] = set()
-    try:
-        found = json.loads((run / "run.json").read_text(encoding="utf-8"))
-        keys |= {c["key"] for c in found.get("cells", ()) if c.get("key")}
-    except (OSError, ValueError):
-        pass  # A run that was killed while it wrote; its events say what it was about.
+    # Where it is damaged, the run's events still say what it was about.
+    keys |= {c["key"] for c in (read_facts(run) or {}).get("cells", ()) if c.get("key")}
     try:
         with (run / "events.jsonl").open(encoding="utf-8") as stream:
             for line in stream:

@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from xharness.metrics import metric
 from xharness.record import Record
-from xharness.results import write_records
+from xharness.runs import write_run
 
 
 def task(name: str, languages: tuple[str, ...], **changes: Any) -> dict[str, Any]:
@@ -94,8 +94,7 @@ class Stored:
         """The run's folder."""
         folder = self.root / "runs" / name
         folder.mkdir(parents=True)
-        (folder / "run.json").write_text(json.dumps(self.run))
-        write_records(folder / "records.jsonl", self.records)
+        write_run(folder, self.run, self.records)
         return folder
 
 

@@ -173,6 +173,34 @@ def test_junit_has_a_test_case_a_cell_and_one_an_expectation(house: House) -> No
     assert "version.torch" in facts
 
 
+def test_a_failed_expectation_shows_expected_found_and_interval_and_is_selected_by_lf(house: House) -> None:
+    house.suite.write_text(
+        house.suite.read_text()
+        + '[[expect]]\ncells = "*->animals*"\nat_least = 95\nreason = "they should be easy"\n'
+        + '[[expect]]\ncells = "colours->plants*"\nover = "none"\nlanguage = "fr"\nat_least = 99\n'
+    )
+    ended = house.run()
+    assert ended.returncode == ExitCode.FAILED
+    assert set(statuses(house).values()) == {"passed"}
+    judged = {j["cell"]: j for j in house.last()["expectations"]}
+    scores = [
+        json.loads(line) for line in next((house.store / "runs").glob("*/records.jsonl")).read_text().splitlines()
+    ]
+    mean = sum(s["value"] for s in scores if s["cell"] == "none->animals[fake-0]" and s["metric"] == "accuracy") / 2
+    found = judged["none->animals[fake-0]"]
+    assert found["found"] == pytest.approx(mean)
+    # Two languages of ten examples each: their mean has a standard error of 8 to 12 points.
+    assert 10 < found["high"] - found["low"] < 50
+    assert found["low"] < mean < found["high"]
+    line = f"found {mean:.1f}, 95% interval {found['low']:.1f} to {found['high']:.1f} (they should be easy)"
+    assert f"expected score at least 95, {line}" in " ".join(ended.stdout.split())
+    gap = judged["colours->plants[fake-0]"]
+    assert gap["expected"] == "difference from none [fr] at least 99"
+    assert gap["low"] <= gap["found"] <= gap["high"]
+    listed = house("list", "small.toml", "--lf", "-q").stdout.splitlines()
+    assert listed == [f"small.toml::{c}[fake-0]" for c in ("none->animals", "colours->animals", "colours->plants")]
+
+
 def test_junit_holds_whatever_a_message_holds(tmp_path: Path) -> None:
     from xharness.junit import write_junit
 

@@ -126,6 +126,17 @@ def test_a_step_with_a_broken_manifest_is_not_there(store: Store, text: str) -> 
         store.open(KEY)
 
 
+def test_no_flipped_bit_of_a_manifest_goes_unnoticed(store: Store) -> None:
+    file = put(store) / "manifest.json"
+    whole, held = store.manifest(KEY), file.read_bytes()
+    assert whole is not None
+    for at in range(len(held)):
+        file.write_bytes(held[:at] + bytes([held[at] ^ 1 << at % 7]) + held[at + 1 :])
+        assert store.manifest(KEY) in (None, whole), f"byte {at}"
+    file.write_bytes(held)
+    assert store.manifest(KEY) == whole
+
+
 def test_dropping_frees_large_files_and_remembers_how_the_step_was_made(store: Store) -> None:
     folder = put(store, size=5000)
     assert store.drop(KEY) >= 5000

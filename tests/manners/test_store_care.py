@@ -67,6 +67,31 @@ def test_check_finds_what_is_damaged_repair_discards_it_and_a_run_makes_it_again
     assert "1 steps made" in again.stdout or "2 steps made" in again.stdout  # its dropped model is made again too
 
 
+@pytest.mark.parametrize("name", ["run.json", "records.jsonl"])
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
+def test_a_damaged_record_of_a_run_is_never_shown_and_running_again_makes_it_anew(
+    ran: House, name: str, damage: str
+) -> None:
+    shown = ran("show").stdout
+    file = next((ran.store / "runs").glob(f"*/{name}"))
+    held = file.read_bytes()
+    at = held.index(b"100.0" if b"100.0" in held else b'"value": ') + 2 if name == "records.jsonl" else len(held) // 2
+    flipped = held[:at] + bytes([held[at] ^ 1]) + held[at + 1 :]
+    file.write_bytes({"truncated": held[:-9], "flipped": flipped, "empty": b""}[damage])
+    refused = ran("show")
+    assert refused.returncode == 1
+    assert str(file) in refused.stderr
+    assert "Run the suite again" in refused.stderr
+    found = ran("store", "check")
+    assert found.returncode == 1
+    assert f"damaged: run {file.parent.name}: {file}" in found.stdout
+    assert ran("store", "check", "--repair").returncode == 0
+    assert ran("store", "check").returncode == 0
+    again = ran.run("*->animals")
+    assert "0 steps made, 2 reused" in again.stdout
+    assert ran("show").stdout == shown
+
+
 def test_gc_is_a_dry_run_by_default_and_keeps_what_any_run_rests_on(ran: House) -> None:
     before = steps(ran)
     assert "nothing to remove" in ran("store", "gc").stdout

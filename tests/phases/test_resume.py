@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
 import xharness.phases.progress
 from tiny import make_encoder, sentiment
 from tuning import QUICK, run, same, tuning
-from xharness.phases.training import states
+from xharness.phases.progress import Progress
+from xharness.phases.training import SEALED, states, whole_state
+from xharness.phases.watch import BEST, HISTORY, Watch
 from xharness.work import Device
 
 
@@ -59,6 +62,49 @@ def test_a_kill_while_saving_falls_back_to_the_state_before(setting):
     shutil.rmtree(root / "resumed")
     assert run(work, root, "resumed")["resumed_at"] == 8
     assert same(root / "undisturbed", root / "resumed")
+
+
+def test_a_damaged_state_is_not_gone_on_from(setting):
+    work, root = setting
+    with pytest.raises(Stopped):
+        run(work, root, "resumed", stop_at(13))
+    shutil.rmtree(root / "resumed")
+    scratch = root / "resumed.scratch"
+    (state,) = states(scratch)
+    names = [path.name for path in state.iterdir()]
+    assert {"model.safetensors", "optimizer.pt", "trainer_state.json", BEST, HISTORY, SEALED} <= set(names)
+    for name in names:
+        for damage in ("truncated", "flipped", "gone"):
+            shutil.copytree(state, root / "copy" / state.name)
+            file = root / "copy" / state.name / name
+            held, middle = file.read_bytes(), file.stat().st_size // 2
+            if damage == "gone":
+                file.unlink()
+            else:
+                flipped = held[:middle] + bytes([held[middle] ^ 1]) + held[middle + 1 :]
+                file.write_bytes(held[:-1] if damage == "truncated" else flipped)
+            assert whole_state(root / "copy") is None, (name, damage)
+            assert not list((root / "copy").iterdir())
+    assert whole_state(scratch) == state
+    (state / "optimizer.pt").write_bytes(b"half of")
+    assert run(work, root, "resumed")["resumed_at"] == 0
+
+
+def test_saving_takes_little_of_the_time(setting, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("xharness.phases.watch.time.monotonic", lambda: now[0])
+    watch = Watch(None, QUICK, [[]] * 99, Progress(lambda message: None, 99, "steps"), 10.0, None)
+    state, saves = SimpleNamespace(global_step=0, max_steps=99), []
+    for step in range(1, 90):
+        now[0] += 5.0
+        control = SimpleNamespace(should_save=False)
+        state.global_step = step
+        watch.on_step_end(None, state, control)
+        if control.should_save:
+            now[0] += 4.0
+            watch.on_save(None, state, control)
+            saves.append(step)
+    assert saves[:4] == [2, 18, 34, 50]
 
 
 def test_states_are_gone_when_the_training_is_done(setting):

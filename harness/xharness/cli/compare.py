@@ -89,8 +89,9 @@ class _Runs:
 
     def run(self, name: str | None) -> tuple[dict[str, Any], list[Any], dict[tuple[str, str], Side]]:
         from xharness.board import languages_of
-        from xharness.cli.showing import find_run, read_run
+        from xharness.cli.showing import find_run
         from xharness.matching import sides_of
+        from xharness.runs import read_run
         from xharness.store import Store
 
         if name not in self.read:

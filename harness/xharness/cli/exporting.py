@@ -24,8 +24,9 @@ def export(
     store: o.StoreOption = o.DEFAULT_STORE,
 ) -> None:
     """Write one row of a stored run in XTREME's submission layout."""
-    from xharness.cli.showing import find_run, read_run
+    from xharness.cli.showing import find_run
     from xharness.outcomes import choose_row, submission_of
+    from xharness.runs import read_run
     from xharness.scheme import scheme_of
     from xharness.store import Store
     from xharness.submission import write_folder

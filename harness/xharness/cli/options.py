@@ -101,6 +101,18 @@ def reasons(given: str) -> str:
     return "fsxX" if "a" in given else "" if "N" in given else given
 
 
+def writable(option: str, path: Path | None) -> Path | None:
+    """The path, known to be writable before hours are spent; its folder is made where it is missing."""
+    if path is None:
+        return None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8"):
+            return path
+    except OSError as error:
+        raise UsageError(f"{option} '{path}' cannot be written: {error.strerror}.") from None
+
+
 def selection(
     suite: str,
     ids: list[str] | None,

@@ -97,11 +97,11 @@ def run(
         verbosity=-1 if quiet else verbose,
         save_seconds=save_seconds,
         failed=o.failed_mode(last_failed, failed_first),
-        events=_writable("--events", events),
+        events=o.writable("--events", events),
         argv=tuple(sys.argv),
     )
     letters = o.reasons(reasons)
-    _writable("--junit-xml", junit_xml)
+    o.writable("--junit-xml", junit_xml)
     console = Console()
     if dry_run:
         from xharness.cli.planning import print_plan
@@ -136,18 +136,6 @@ def _show_durations(times: list[tuple[float, str]], console: Console) -> None:
     console.print(f"slowest {len(times)} steps" if times else "no step was made", style="bold", highlight=False)
     for seconds, label in times:
         console.print(f"{duration(seconds):>12}  {label}", highlight=False, markup=False, soft_wrap=True)
-
-
-def _writable(option: str, path: Path | None) -> Path | None:
-    """The path, known to be writable before hours are spent; its folder is made where it is missing."""
-    if path is None:
-        return None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8"):
-            return path
-    except OSError as error:
-        raise UsageError(f"{option} '{path}' cannot be written: {error.strerror}.") from None
 
 
 def _workers(given: str) -> int | None:

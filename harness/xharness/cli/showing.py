@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,11 +36,13 @@ def show(
     from rich.console import Console
 
     folder = find_run(run, store)
+    o.writable("--output", output)
     if form == "terminal":
         console = Console(file=output.open("w", encoding="utf-8") if output else None)
         show_run(folder, console, by=by, chance=chance, baselines=baselines, reasons=o.reasons(reasons))
         return
     from xharness.export import FORMATS
+    from xharness.runs import read_run
 
     if form not in FORMATS:
         raise UsageError(f"--format '{form}' is not known. Allowed: terminal, {', '.join(FORMATS)}.")
@@ -54,7 +55,7 @@ def show(
 
 def find_run(run: str | None, store: Path) -> Path:
     """The folder of a run; UsageError when there is none."""
-    from xharness.session import latest_run
+    from xharness.runs import latest_run
 
     if run and (Path(run) / "records.jsonl").is_file():
         return Path(run)
@@ -63,13 +64,6 @@ def find_run(run: str | None, store: Path) -> Path:
         what = f"no finished run is called '{run}'" if run else "there is no finished run"
         raise UsageError(f"{what} in {store}. `xharness run SUITE` makes one; --store names another place.")
     return folder
-
-
-def read_run(folder: Path) -> tuple[dict[str, Any], list[Any]]:
-    """(run.json, records) of a stored run."""
-    from xharness.results import read_records
-
-    return json.loads((folder / "run.json").read_text(encoding="utf-8")), read_records(folder / "records.jsonl")
 
 
 def show_run(
@@ -84,6 +78,7 @@ def show_run(
     from rich.console import Console
 
     from xharness.board import breakdown, make_board
+    from xharness.runs import read_run
     from xharness.scheme import scheme_of
     from xharness.show import show_board, show_breakdown, show_groups
     from xharness.significance import significant_gains
@@ -123,11 +118,10 @@ def _reasons(run: dict[str, Any], console: Console, letters: str) -> None:
         names = ", ".join(cells[:4]) + (f" and {len(cells) - 4} more" if len(cells) > 4 else "")
         style = "red" if status == "failed" else "yellow"
         console.print(f"{status}: {names}: {reason}", style=style, highlight=False, markup=False, soft_wrap=True)
-    for found in run["expectations"] if "f" in letters else ():
-        if found["failed"]:
-            why = f" ({found['reason']})" if found["reason"] else ""
-            line = f"expectation failed: {found['cell']}: {found['expected']}, found {found['found']:.1f}{why}"
-            console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
-        elif found["found"] is None:
-            line = f"expectation not judged: {found['cell']}: {found['expected']}: the cell has no whole score"
-            console.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
+    from xharness.expectations import Judged
+
+    for judged in (Judged(**found) for found in run["expectations"]) if "f" in letters else ():
+        if judged.failed or judged.found is None:
+            word, style = ("failed", "red") if judged.failed else ("not judged", "yellow")
+            line = f"expectation {word}: {judged.cell}: {judged.sentence()}"
+            console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)

@@ -103,13 +103,20 @@ def check(
             print(f"damaged: {_label(step)} ({step.key}): {fault}")
         if repair:
             opened.discard(step.key)
-    if not damaged:
+    runs = 0
+    for folder, fault in store_care.check_runs(opened):
+        runs += 1
+        print(f"damaged: run {folder.name}: {fault}")
+        if repair:
+            store_care.forget_result(folder)
+    if not damaged and not runs:
         print(f"{count} steps are as they were stored")
         return
+    what = f"{damaged} of {count} steps" + (f" and {runs} runs" if runs else "")
     if repair:
-        print(f"{damaged} of {count} steps were damaged and are discarded; a run that needs them makes them again")
+        print(f"{what} were damaged and are discarded; running the suite again makes them again")
         return
-    print(f"{damaged} of {count} steps are damaged; `xharness store check --repair` discards them")
+    print(f"{what} are damaged; `xharness store check --repair` discards them")
     raise typer.Exit(int(ExitCode.FAILED))
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
+from xharness.files import broken, read_json, seal, sync, write_json
 from xharness.phases.features import Item, budgeted, pad
 from xharness.phases.hardware import Hardware
 from xharness.phases.network import Network
@@ -29,6 +30,8 @@ SCHEDULES = {"linear": "linear", "constant": "constant_with_warmup", "cosine": "
 gc.collect()
 gc.freeze()
 
+SEALED = "sealed.json"
+"""Size and checksum of every other file of a training state."""
 STATE = "checkpoint-"
 """Prefix of a saved training state's folder, followed by its step."""
 
@@ -149,9 +152,11 @@ class Training(Trainer):
             self._run_dir = str(scratch)
         (written,) = aside.glob(f"{STATE}*")
         self.keep(written)
+        write_json(written / SEALED, {"files": seal(written)})
         final = scratch / written.name
         shutil.rmtree(final, ignore_errors=True)
         written.rename(final)
+        sync(scratch)
         for older in states(scratch):
             if older != final:
                 shutil.rmtree(older, ignore_errors=True)
@@ -166,6 +171,16 @@ class Training(Trainer):
 
 def _only(batch: list[Any]) -> dict[str, Any]:
     return {"items": batch[0]}
+
+
+def whole_state(scratch: Path) -> Path | None:
+    """The newest training state that is as it was saved; damaged ones are removed, so that they mislead nobody."""
+    for state in reversed(states(scratch)):
+        sealed = read_json(state / SEALED)
+        if sealed is not None and not broken(state, sealed["files"]):
+            return state
+        shutil.rmtree(state, ignore_errors=True)
+    return None
 
 
 def states(scratch: Path) -> list[Path]:

@@ -27,7 +27,7 @@ from xharness.phases.network import ENCODER, Network, read_lineage, save_tuned
 from xharness.phases.prediction import predict
 from xharness.phases.progress import Progress
 from xharness.phases.touched import Touched, set_aside
-from xharness.phases.training import Training, arguments, states
+from xharness.phases.training import Training, arguments, states, whole_state
 from xharness.phases.watch import Watch
 from xharness.spec.task import Recipe, Task
 from xharness.work import Tune
@@ -168,7 +168,7 @@ def _train(
     watch = Watch(network, recipe, batches, progress, work.device.save_seconds, scored)
     ids = touched.ids if touched else None
     training = Training(network, batches, args, machine, padding, ids, [watch], watch.save)
-    state = next(reversed(states(place.scratch)), None)
+    state = whole_state(place.scratch)
     if state is not None:
         watch.load(state)
     loss = training.train(resume_from_checkpoint=str(state) if state else None).training_loss

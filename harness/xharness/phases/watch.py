@@ -17,6 +17,8 @@ from xharness.phases.network import Network
 from xharness.phases.progress import Progress
 from xharness.spec.task import Recipe
 
+SAVING = 20.0
+"""The pause after a save is at least so many times as long as it took."""
 HISTORY, BEST = "evaluations.json", "best.safetensors"
 
 
@@ -32,10 +34,14 @@ class Watch(TrainerCallback):
         save_seconds: float,
         score: Callable[[], float] | None,
     ) -> None:
-        """`score` gives the dev score of the network as it is; None where no task has a dev set."""
+        """`score` gives the dev score of the network as it is; None where no task has a dev set.
+
+        `save_seconds` is the least pause between two saves; 0 saves after every step.
+        """
         self._network, self._recipe, self._batches = network, recipe, batches
         self._progress, self._save_seconds, self._score = progress, save_seconds, score
-        self._saved = time.monotonic()
+        self._pause, self._saved = save_seconds, time.monotonic()
+        self._began = self._saved
         steps, times = len(batches), recipe.evaluations if score else 0
         self._due = {max(1, round(steps * (i + 1) / times)) for i in range(times)}
         self.history: list[dict[str, float]] = []
@@ -51,12 +57,14 @@ class Watch(TrainerCallback):
         self._progress.add(1, sum(item.tokens for item in self._batches[step - 1]))
         if step in self._due:
             self._evaluate(step)
-        if step < state.max_steps and time.monotonic() - self._saved >= self._save_seconds:
+        if step < state.max_steps and time.monotonic() - self._saved >= self._pause:
             control.should_save = True
+            self._began = time.monotonic()
 
     def on_save(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        """Begin the pause before the next save when this one is over."""
+        """Begin the pause before the next save: longer where states are large, so that saving takes little time."""
         self._saved = time.monotonic()
+        self._pause = max(self._save_seconds, SAVING * (self._saved - self._began)) if self._save_seconds else 0.0
 
     def _evaluate(self, step: int) -> None:
         assert self._score is not None

@@ -1,0 +1,118 @@
+"""Files that must be whole or not there: checksums of a folder, writing to the disk, trouble as a sentence."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from xharness.errors import Problem, StoreError
+
+WORDS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission denied",
+    errno.EIO: "the disk cannot be read or written",
+}
+SEAL = "seal"
+"""Key of the checksum in a JSON object that carries its own."""
+SAFE = "What was finished is safe; free space or choose another --store, and run the same command again."
+
+
+@contextmanager
+def told(path: Path, doing: str) -> Iterator[None]:
+    """Trouble of the file system as a sentence: StoreError instead of OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise as_sentence(path, doing, error) from error
+
+
+def as_sentence(path: Path, doing: str, error: OSError) -> StoreError:
+    """What an OSError says to a person."""
+    what = WORDS.get(error.errno or 0, error.strerror or str(error))
+    return StoreError(Problem(str(path), f"cannot {doing}: {what}.", SAFE))
+
+
+def canonical(value: Any) -> str:
+    """Canonical JSON: sorted keys, no spaces; the same value is always the same text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def sha256(path: Path) -> str:
+    """The checksum of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def seal(folder: Path) -> dict[str, dict[str, Any]]:
+    """Size and checksum of every file in a folder, by its path there; all of them are on the disk afterwards."""
+    facts = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        sync(path)
+        facts[path.relative_to(folder).as_posix()] = {"size": path.stat().st_size, "sha256": sha256(path)}
+    return facts
+
+
+def broken(folder: Path, facts: Mapping[str, Mapping[str, Any]], by_size: int | None = None) -> list[str]:
+    """What is wrong with the files of a sealed folder, one sentence each; above `by_size` bytes only by their size."""
+    found = []
+    for name, fact in facts.items():
+        path = folder / name
+        try:
+            size = path.stat().st_size
+            if size != fact["size"]:
+                found.append(f"{path}: has {size} bytes, was stored with {fact['size']}")
+            elif not (by_size is not None and size > by_size) and sha256(path) != fact["sha256"]:
+                found.append(f"{path}: its checksum has changed since it was stored")
+        except OSError as error:
+            found.append(f"{path}: {error.strerror}")
+    return found
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON object with its own checksum in it, in one move; OSError when that is not possible."""
+    text = json.dumps({k: v for k, v in value.items() if k != SEAL}, indent=1, ensure_ascii=False)
+    sealed = text.removesuffix("\n}") + f',\n "{SEAL}": "{_seal_of(json.loads(text))}"\n}}'
+    fresh = path.with_name(f"{path.name}.new")
+    try:
+        fresh.write_text(sealed, encoding="utf-8")
+        sync(fresh)
+        os.replace(fresh, path)
+    except OSError:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """What `write_json` wrote; None where it is absent, torn or changed since."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(found, dict) or found.pop(SEAL, None) != _seal_of(found):
+        return None
+    return found
+
+
+def _seal_of(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Ask the system to write a file or folder to the disk, so that a crash after a rename finds it whole."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
