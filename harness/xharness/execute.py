@@ -6,27 +6,21 @@ with an `event` and mostly a `key`; the display, the log and the run's record li
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import selectors
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from xharness.plan import Plan, Step
+from xharness.crew import Worker
+from xharness.plan import Plan
 from xharness.store import Store
 
 Listener = Callable[[dict[str, Any]], None]
 
 SILENT_SECONDS = 120.0
 """A worker that says nothing for so long (it says it is alive every few seconds) is taken for hung."""
-STUCK_SECONDS = 3600.0
-"""A step that makes no progress for so long is taken for hung."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +34,8 @@ class Options:
     """Stop after so many failed cells."""
     keep: str = "intermediates"
     """Which tuned models stay: `all`, `intermediates`, `none`."""
+    stuck_seconds: float = 3600.0
+    """A step that makes no progress for so long is taken for hung."""
     log: Path | None = None
     """Where the workers' standard error goes."""
     about: Mapping[str, Any] = field(default_factory=dict)
@@ -61,71 +57,6 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
     memory: int = 0
     """Peak memory of the largest worker, bytes."""
-
-
-class Worker:
-    """One worker process and what it is doing."""
-
-    def __init__(self, number: int, store: Store, options: Options, log: IO[bytes] | None) -> None:
-        threads = str(options.threads)
-        env = {
-            **os.environ,
-            "OMP_NUM_THREADS": threads,
-            "MKL_NUM_THREADS": threads,
-            "OPENBLAS_NUM_THREADS": threads,
-            "RAYON_NUM_THREADS": threads,
-            "TOKENIZERS_PARALLELISM": "false",
-            "PYTHONUNBUFFERED": "1",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            "TRANSFORMERS_VERBOSITY": "error",
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "XHARNESS_THREADS": threads,
-        }
-        self.number = number
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "xharness.worker", str(store.root)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log or subprocess.DEVNULL,
-            env=env,
-            start_new_session=True,
-        )
-        self.step: str | None = None
-        self.last: set[str] = set()
-        """Keys it has just had in its hands: what follows them goes to it, the model still being loaded."""
-        self.heard = self.moved = time.monotonic()
-        self._rest = b""
-
-    def order(self, step: Step, about: Mapping[str, Any]) -> None:
-        assert self.process.stdin is not None
-        self.step = step.key
-        self.heard = self.moved = time.monotonic()
-        message = {
-            "key": step.key,
-            "work": step.work.model_dump(mode="json"),
-            "needs": list(step.needs),
-            "about": dict(about),
-        }
-        self.process.stdin.write((json.dumps(message, ensure_ascii=False) + "\n").encode())
-        self.process.stdin.flush()
-
-    def read(self) -> list[dict[str, Any]] | None:
-        """Events that have come; None when the process is gone."""
-        assert self.process.stdout is not None
-        block = os.read(self.process.stdout.fileno(), 1 << 16)
-        if not block:
-            return None
-        *lines, self._rest = (self._rest + block).split(b"\n")
-        self.heard = time.monotonic()
-        return [json.loads(line) for line in lines]
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream:
-                with contextlib.suppress(OSError):
-                    stream.close()
 
 
 class Execution:
@@ -185,7 +116,7 @@ class Execution:
         return self.outcome
 
     def _hire(self, number: int) -> Worker:
-        worker = Worker(number, self.store, self.options, self._log)
+        worker = Worker(number, self.store.root, self.options.threads, self._log)
         self.workers.append(worker)
         self.selector.register(worker.process.stdout, selectors.EVENT_READ, worker)  # type: ignore[arg-type]
         return worker
@@ -238,19 +169,23 @@ class Execution:
             worker: Worker = selected.data
             events = worker.read()
             if events is None:
-                self._lost(worker, f"died (exit code {worker.process.wait()})")
+                self._lost(worker, worker.death())
                 continue
             for event in events:
                 self._take(worker, event)
         now = time.monotonic()
         for worker in list(self.workers):
-            if worker.step and (now - worker.heard > SILENT_SECONDS or now - worker.moved > STUCK_SECONDS):
-                self._lost(worker, "hung: it was silent for too long")
+            if worker.step and now - worker.heard > SILENT_SECONDS:
+                self._lost(worker, f"hung: it gave no sign of life for {SILENT_SECONDS:g} s")
+            elif worker.step and now - worker.moved > self.options.stuck_seconds:
+                self._lost(worker, f"hung: it made no progress for {self.options.stuck_seconds:g} s")
         self.listen({"event": "tick"})
 
     def _take(self, worker: Worker, event: dict[str, Any]) -> None:
         kind, key = event["event"], event.get("key")
-        if kind == "progress":
+        if kind == "alive":
+            worker.memory = event["memory"]
+        elif kind == "progress":
             worker.moved = time.monotonic()
             self.listen(event)
         elif kind == "waiting":
@@ -275,6 +210,8 @@ class Execution:
                     self._want(lost)
                 self.listen({"event": "remake", "key": key, "lost": event["lost"], "message": event["message"]})
             else:
+                # What cannot be stored now cannot be stored a step later: hours of work would be for nothing.
+                self._stopping = self._stopping or event.get("store", False)
                 self._fail(key, event)
 
     def _want(self, key: str) -> None:
@@ -298,7 +235,8 @@ class Execution:
         again = key is not None and self._again(key)
         self.listen({"event": "worker_lost", "key": key, "worker": worker.number, "message": how, "again": again})
         if key is not None and not again:
-            self._fail(key, {"message": f"its worker {how}, twice.", "traceback": ""})
+            log = f" Its last words may be in {self.options.log}." if self.options.log else ""
+            self._fail(key, {"message": f"its worker {how}; so had the first that tried.{log}", "traceback": ""})
         if self.pending and not self._stopping:
             if key is None:
                 self.tried["worker"] = self.tried.get("worker", 0) + 1

@@ -19,6 +19,7 @@ from xharness.errors import ExitCode
 from xharness.execute import Options, Outcome, execute
 from xharness.expectations import Judged, judge
 from xharness.failed import Mode, by_last_failed, last_failed, still_failing
+from xharness.files import told
 from xharness.fit import check_known
 from xharness.plan import Plan, Planner
 from xharness.provenance import cores, git_state, gpus, hardware, memory_bytes, versions
@@ -51,6 +52,7 @@ class Request:
     keep: str = "intermediates"
     verbosity: int = 0
     save_seconds: float = 120.0
+    stuck_seconds: float = 3600.0
     failed: Mode | None = None
     """The cells that failed last alone, or first."""
     events: Path | None = None
@@ -131,6 +133,7 @@ def run(request: Request, console: Console) -> Finished:
         threads=threads,
         max_failures=request.max_failures,
         keep=request.keep,
+        stuck_seconds=request.stuck_seconds,
         log=folder / LOG,
         about=about,
     )
@@ -154,8 +157,9 @@ def run(request: Request, console: Console) -> Finished:
             if event["event"] not in ("tick", "progress"):
                 line = json.dumps({"time": time.time(), **event}, ensure_ascii=False) + "\n"
                 for stream in (log, copy) if copy else (log,):
-                    stream.write(line)
-                    stream.flush()
+                    with told(Path(stream.name), "write"):
+                        stream.write(line)
+                        stream.flush()
             shown(event)
 
         outcome = execute(prepared.plan, store, options, listen)

@@ -54,6 +54,10 @@ def run(
     save_seconds: Annotated[
         float, typer.Option("--save-every", metavar="SECONDS", help="Between saved training states.")
     ] = 120.0,
+    stuck_seconds: Annotated[
+        float,
+        typer.Option("--stuck-after", metavar="SECONDS", min=1, help="Try a step without progress for so long again."),
+    ] = 3600.0,
     last_failed: o.LastFailedOption = False,
     failed_first: o.FailedFirstOption = False,
     durations: Annotated[
@@ -96,6 +100,7 @@ def run(
         keep=keep,
         verbosity=-1 if quiet else verbose,
         save_seconds=save_seconds,
+        stuck_seconds=stuck_seconds,
         failed=o.failed_mode(last_failed, failed_first),
         events=o.writable("--events", events),
         argv=tuple(sys.argv),

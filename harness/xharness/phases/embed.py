@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -62,6 +63,7 @@ def embed(work: Embed, place: Place) -> dict[str, Any]:
     width = int(encoder.config.hidden_size)  # type: ignore[union-attr, arg-type]
     kind = np.float16 if len(texts) >= MANY else np.float32
     vectors = np.lib.format.open_memmap(place.out / VECTORS, mode="w+", dtype=kind, shape=(len(texts), width))
+    _reserve(place.out / VECTORS)
     progress = Progress(place.report, len(texts), "sentences", work.label)
     for where, found, tokens in embedded(encoder, tokenizer, texts, layer, how, work.max_length, machine):
         vectors[row_of[where]] = found
@@ -117,6 +119,13 @@ def layer_of(encoder: nn.Module, how: Retrieval, name: str) -> int:
             Problem(f"checkpoint {name}", f"retrieval.layer is {how.layer}, but the encoder has layers 0 to {depth}.")
         )
     return layer
+
+
+def _reserve(path: Path) -> None:
+    """Take the room of a mapped file now: on a full disk a write into the map would kill the process."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
 
 
 def embedded(

@@ -1,16 +1,21 @@
 """Put on a process's PYTHONPATH, the phases are stand-ins: steps of a few bytes and invented scores, no torch.
 
-`STAND_IN_FAILS` names targets whose evaluation fails, `STAND_IN_SECONDS` how long each step takes.
+`STAND_IN_FAILS` names targets whose evaluation fails, `STAND_IN_SECONDS` how long each step takes, `STAND_IN_BYTES`
+how large a model is. `STAND_IN_TROUBLE` is `TARGET:HOW`, what befalls the worker that evaluates a target: it is
+`killed`, has a `fault`, is `frozen`, `hangs`, `exits` or meets a `full` disk; only so many times as `STAND_IN_TIMES`
+says, counted in the file `STAND_IN_COUNT`.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 import types
 import zlib
+from pathlib import Path
 from typing import Any
 
 
@@ -20,10 +25,28 @@ def _wait(place: Any) -> None:
         time.sleep(float(os.environ.get("STAND_IN_SECONDS", "0")) / 2)
 
 
+def _trouble(name: str) -> None:
+    target, _, how = os.environ.get("STAND_IN_TROUBLE", "").partition(":")
+    count = Path(os.environ.get("STAND_IN_COUNT", os.devnull))
+    if name != target or len(count.read_bytes() if count.exists() else b"") >= int(os.environ["STAND_IN_TIMES"]):
+        return
+    with count.open("ab") as stream:
+        stream.write(b".")
+    if how == "hangs":
+        time.sleep(600)
+    if how == "exits":
+        os._exit(7)
+    if how == "full":
+        raise RuntimeError("PytorchStreamWriter failed: No space left on device")
+    os.kill(os.getpid(), {"killed": signal.SIGKILL, "fault": signal.SIGSEGV, "frozen": signal.SIGSTOP}[how])
+
+
 def _tune(work: Any, place: Any) -> dict[str, Any]:
     _wait(place)
     (place.out / "encoder").mkdir()
-    (place.out / "encoder" / "weights.bin").write_bytes(bytes(range(256)) * 40)
+    (place.out / "encoder" / "weights.bin").write_bytes(
+        bytes(range(256)) * (int(os.environ.get("STAND_IN_BYTES", "10240")) // 256)
+    )
     (place.out / "lineage.json").write_text(json.dumps({"tasks": [t.task.name for t in work.tasks]}))
     return {"dev": 0.5, "tokens": 100}
 
@@ -34,6 +57,7 @@ def _score(work: Any, place: Any) -> dict[str, Any]:
 
         raise DataError(f"the stand-in was told to fail on {work.target.name}.")
     _wait(place)
+    _trouble(work.target.name)
     from xharness.adapter import Found
     from xharness.phases.scores import Sheet
 

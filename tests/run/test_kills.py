@@ -1,0 +1,110 @@
+"""`kill -9` at twenty random moments, each followed by the same command."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+KILLS = 20
+ROOT = Path(__file__).parents[2]
+SUITE = """
+extends = "{suite}"
+title = "two rows of two targets"
+[grid]
+intermediates = ["none", "mnli"]
+targets = ["xnli", "tatoeba"]
+[profile.micro.limit]
+train = 160
+[profile.micro.recipe]
+epochs = 1
+"""
+
+
+class Runs:
+    """The same command, again and again, on one store."""
+
+    def __init__(self, suite: Path, store: Path, workers: int) -> None:
+        self.store = store
+        words = ["run", str(suite), "--store", str(store), "-n", str(workers), "--save-every", "0"]
+        self.command = [sys.executable, "-m", "xharness", *words]
+        self.finished: dict[str, float] = {}
+        """Key -> when it was stored, of every step that was once seen finished."""
+
+    def go(self, seconds: float | None = None) -> str | None:
+        """Run to the end, or kill it after so many seconds; its output, None where it was killed."""
+        env = {**os.environ, "COLUMNS": "150"}
+        run = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
+        try:
+            out, _ = run.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            run.send_signal(signal.SIGKILL)
+            run.communicate()
+            out = None
+        self._look()
+        return out
+
+    def _look(self) -> None:
+        """No finished step was made a second time: each is still the one that was stored then."""
+        for path in (self.store / "steps").glob("*/manifest.json"):
+            manifest = json.loads(path.read_text())
+            assert self.finished.setdefault(manifest["key"], manifest["stored"]) == manifest["stored"], manifest[
+                "label"
+            ]
+
+    def board(self) -> tuple[str, list[str]]:
+        """What the newest run scored, and its board without the line that says how long it took."""
+        runs = sorted((self.store / "runs").glob("*/records.jsonl"), key=lambda p: p.stat().st_mtime_ns)
+        words = [sys.executable, "-m", "xharness", "show", "--store", str(self.store), "--by", "language", "--chance"]
+        shown = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        return shown, runs[-1].read_text().splitlines()
+
+    def made(self) -> dict[str, int]:
+        """How often each step was finished, over all runs."""
+        counts: dict[str, int] = {}
+        for log in (self.store / "runs").glob("*/events.jsonl"):
+            for line in log.read_text().splitlines():
+                event = json.loads(line)
+                if event["event"] == "done" and not event["found"]:
+                    counts[event["key"]] = counts.get(event["key"], 0) + 1
+        return counts
+
+
+def test_kills_at_twenty_random_moments_change_no_digit_and_repeat_no_finished_step(tmp_path: Path) -> None:
+    suite = tmp_path / "small.toml"
+    suite.write_text(SUITE.format(suite=os.path.relpath(ROOT / "suites" / "xtreme.toml", tmp_path)))
+    calm = Runs(suite, tmp_path / "calm", 1)
+    began = time.monotonic()
+    whole = calm.go()
+    assert whole is not None
+    assert "passed" in whole, whole
+    lasted, expected = time.monotonic() - began, calm.board()
+    steps = len(calm.made())
+    moment, killed, resumed, ends = random.Random(20), 0, 0, 0
+    while killed < KILLS:
+        runs = Runs(suite, tmp_path / "killed", 1 + ends % 2)
+        while killed < KILLS and runs.go(moment.uniform(0.5, 0.7 * lasted)) is None:
+            killed += 1
+        last = runs.go()
+        assert last is not None
+        assert "passed" in last, last
+        assert runs.board() == expected
+        assert set(runs.made().values()) == {1}
+        # A step stored by a worker whose parent was killed before it could write that down is reused by the next run.
+        assert len(runs.made()) <= len(runs.finished) == steps
+        resumed += trainings_resumed(runs.store)
+        ends += 1
+        shutil.rmtree(runs.store)
+    assert resumed, "no training was ever resumed: the moments were badly chosen"
+
+
+def trainings_resumed(store: Path) -> int:
+    """How many trainings went on from a saved state."""
+    manifests = [json.loads(path.read_text()) for path in (store / "steps").glob("tune-*/manifest.json")]
+    return sum(m["summary"]["resumed_at"] > 0 for m in manifests)
