@@ -98,6 +98,15 @@ def transfer_gap(scores: Scores, members: Iterable[str]) -> Average:
     return Average(english - others.value, everything.have, everything.want)
 
 
+def by_transfer(scores: Scores, members: Iterable[str]) -> dict[str, Average]:
+    """English, the mean of the other languages, and the gap between them; the mean alone without English."""
+    names = list(members)
+    others = {"others": without_english(scores, names)}
+    if ENGLISH not in names:
+        return others
+    return {"English": average(scores, [ENGLISH]), **others, "gap": transfer_gap(scores, names)}
+
+
 def by_family(scores: Scores, members: Iterable[str]) -> dict[str, Average]:
     """The mean over the task's languages of each family."""
     return _partition(scores, members, lambda language: language.family)

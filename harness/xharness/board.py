@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from xharness.averages import Average, Summary, by_family, by_script, by_size, summarise
+from xharness.averages import Average, Summary, by_family, by_script, by_size, by_transfer, summarise
 from xharness.choice import Choice, best_per_target
 from xharness.record import Record
 from xharness.scheme import Scheme
@@ -338,7 +338,7 @@ def breakdown(
 ) -> dict[str, dict[tuple[str, str], dict[str, Average]]]:
     """target -> (checkpoint, intermediate) -> part -> mean over seeds; a part is a language, family, …"""
     scores, own = scores_of(run, records), languages_of(run)
-    split = {"family": by_family, "script": by_script, "size": by_size}.get(by)
+    split = {"family": by_family, "script": by_script, "size": by_size, "transfer": by_transfer}.get(by)
     out: dict[str, dict[tuple[str, str], dict[str, Average]]] = {}
     for target in run["targets"]:
         for label, seeds in scores.items():

@@ -54,10 +54,15 @@ def matches(pattern: str, cell: Cell) -> bool:
     )
 
 
+def own_checkpoints(loaded: Loaded) -> tuple[str, ...]:
+    """Names of the checkpoints that the suite has in this profile."""
+    named = tuple(c.name for c in loaded.suite.checkpoint)
+    return loaded.profile.checkpoints or loaded.suite.grid.checkpoints or named
+
+
 def collect(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> list[Cell]:
     """All cells of a suite in the grid's order; `extra` checkpoints (from the command line) add rows."""
-    grid = loaded.suite.grid
-    names = loaded.profile.checkpoints or grid.checkpoints or tuple(c.name for c in loaded.suite.checkpoint)
+    grid, names = loaded.suite.grid, own_checkpoints(loaded)
     names = (*names, *(c.name for c in extra if c.name not in names))
     if not names:
         raise UsageError(
@@ -78,6 +83,28 @@ def collect(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> list[Cell]:
     if not cells:
         raise UsageError(loaded.document.problem(("grid",), "include and exclude leave no cell."))
     return cells
+
+
+def given_checkpoints(given: Sequence[str], loaded: Loaded) -> tuple[tuple[Checkpoint, ...], tuple[str, ...]]:
+    """(checkpoints to add, names to keep) of `--checkpoint`; no names keep all.
+
+    A name of the profile is a filter; one that the suite has in other profiles, a folder or a hub id adds rows.
+    """
+    defined = {c.name: c for c in loaded.suite.checkpoint}
+    own = own_checkpoints(loaded)
+    extra: list[Checkpoint] = []
+    kept: list[str] = []
+    for name in given:
+        if name in own:
+            kept.append(name)
+        elif name in defined:
+            extra.append(defined[name])
+        elif "/" not in name and not os.path.isdir(name) and difflib.get_close_matches(name, defined, 1, 0.8):
+            hint = f"{nearest(name, defined)} Give a folder of that name as ./{name}."
+            raise NothingSelected(f"no cell has the checkpoint '{name}'. {hint}")
+        else:
+            extra.append(checkpoint_from(name))
+    return tuple(extra), (*kept, *(c.name for c in extra)) if kept else ()
 
 
 def checkpoint_from(given: str) -> Checkpoint:

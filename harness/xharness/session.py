@@ -6,14 +6,14 @@ import json
 import sys
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from xharness.adapter import load_adapter
-from xharness.collect import Cell, Selection, checkpoint_from, collect, expected_failure, select, skipper
+from xharness.collect import Cell, Selection, collect, expected_failure, given_checkpoints, select, skipper
 from xharness.display import Display, duration
 from xharness.errors import ExitCode
 from xharness.execute import Options, Outcome, execute
@@ -43,7 +43,7 @@ class Request:
     selection: Selection = field(default_factory=Selection)
     profile: str | None = None
     checkpoints: tuple[str, ...] = ()
-    """Further checkpoints, by hub id or folder."""
+    """As given: names of the suite's are kept alone, hub ids and folders are added."""
     store: Path = Path(".xharness")
     device: str = "auto"
     workers: int | None = None
@@ -90,9 +90,9 @@ class Finished:
 def prepare(request: Request) -> Prepared:
     """Load, collect, select and plan; nothing is written."""
     loaded = load_suite(request.suite, request.profile)
-    extra = tuple(checkpoint_from(given) for given in request.checkpoints)
+    extra, kept = given_checkpoints(request.checkpoints, loaded)
     check_known(loaded, extra)
-    cells = select(collect(loaded, extra), request.selection, loaded)
+    cells = select(collect(loaded, extra), replace(request.selection, checkpoints=kept), loaded)
     cells, first, note = by_last_failed(cells, request.failed, request.store, loaded)
     skip_reason = skipper(loaded, gpu=gpus() > 0)
     skipped = {c: why for c in cells if (why := skip_reason(c)) is not None}
@@ -144,6 +144,7 @@ def run(request: Request, console: Console) -> Finished:
         console.print(
             f"{loaded.suite.title} · profile {loaded.profile_name or '-'} · {cells}",
             highlight=False,
+            soft_wrap=True,
         )
         if prepared.note:
             console.print(prepared.note, style="yellow", highlight=False)

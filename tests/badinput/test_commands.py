@@ -43,7 +43,7 @@ CASES: dict[str, tuple[int, tuple[str, ...]]] = {
     "list xtreme -m skip": (5, ("-m 'skip' selects none",)),
     "list xtreme --target xnil": (5, ("no cell has the target 'xnil'", "'xnli'")),
     "list xtreme --intermediate mlni": (5, ("no cell has the intermediate 'mlni'", "'mnli'")),
-    "list xtreme --only-checkpoint tinny": (5, ("no cell has the checkpoint 'tinny'", "'tiny'")),
+    "list xtreme --checkpoint tinny": (5, ("no cell has the checkpoint 'tinny'", "'tiny'")),
     "list xtreme --seed 7": (5, ("no cell has the seed '7'", "0")),
     "list xtreme --language jp": (5, ("no target has the language 'jp'",)),
     "list xtreme::mnli->xnil": (5, ("no cell is called 'mnli->xnil'", "'mnli->xnli'")),

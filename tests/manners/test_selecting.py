@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from xharness.collect import Cell, Selection, collect, select
@@ -114,7 +116,7 @@ def test_a_language_filter_keeps_the_cells_that_have_it_and_of_them_that_languag
         (("--target", "plant"), "Did you mean 'plants'?"),
         (("--language", "dee"), "Did you mean 'de'?"),
         (("--seed", "7"), "no cell has the seed '7'."),
-        (("--only-checkpoint", "fak"), "Did you mean 'fake'?"),
+        (("--checkpoint", "fak"), "Did you mean 'fake'?"),
         (("-m", "slow", "--target", "animals"), "-m 'slow' selects none of 6 cells."),
     ],
 )
@@ -123,6 +125,26 @@ def test_selecting_nothing_ends_with_5_and_the_nearest_name(house: House, words:
     assert ended.returncode == ExitCode.NOTHING, ended.stderr
     assert said in ended.stderr
     assert not house.store.exists()
+
+
+def test_a_checkpoint_of_the_suite_is_a_filter_and_any_other_adds_rows(house: House) -> None:
+    other = f'\n[[checkpoint]]\nname = "other"\npath = "{house.root / "encoder"}"\n'
+    small = '\n[profile.small]\ncheckpoints = ["fake"]\n[profile.whole]\n'
+    house.suite.write_text(house.suite.read_text() + other + small)
+    (house.root / "third").mkdir()
+
+    def rows(profile: str, *given: str) -> list[str]:
+        words = [word for name in given for word in ("--checkpoint", name)]
+        listed = house("list", "small.toml", "-p", profile, "--json", "--target", "pairs", *words)
+        assert listed.returncode == 0, listed.stderr
+        return list(dict.fromkeys(json.loads(line)["checkpoint"] for line in listed.stdout.splitlines()))
+
+    assert rows("whole") == ["fake", "other"]
+    assert rows("whole", "other") == ["other"]
+    assert rows("whole", "./third") == ["fake", "other", "third"]
+    assert rows("whole", "fake", "someone/model@main") == ["fake", "model"]
+    assert rows("small") == ["fake"]
+    assert rows("small", "other") == ["fake", "other"]
 
 
 def test_an_id_that_is_no_cell_of_this_suite_is_not_taken_for_another_suite_s(loaded: Loaded) -> None:

@@ -2,7 +2,17 @@
 
 import pytest
 
-from xharness.averages import Average, average, by_family, by_script, by_size, summarise, transfer_gap, without_english
+from xharness.averages import (
+    Average,
+    average,
+    by_family,
+    by_script,
+    by_size,
+    by_transfer,
+    summarise,
+    transfer_gap,
+    without_english,
+)
 from xharness.languages import languages
 from xharness.scheme import load_scheme
 
@@ -83,6 +93,12 @@ def test_the_transfer_gap_is_english_minus_the_mean_of_the_others():
     scores = {"en": 80.0, "de": 70.0, "sw": 40.0}
     assert without_english(scores, scores).value == pytest.approx(55)
     assert transfer_gap(scores, scores).value == pytest.approx(25)
+
+
+def test_by_transfer_has_english_the_others_and_their_gap():
+    found = by_transfer({"en": 80.0, "de": 70.0, "sw": 40.0}, ("en", "de", "sw"))
+    assert {name: part.value for name, part in found.items()} == {"English": 80.0, "others": 55.0, "gap": 25.0}
+    assert {name: str(part) for name, part in by_transfer({"de": 70.0}, ("de", "sw")).items()} == {"others": "— 1/2"}
 
 
 def test_a_task_without_english_has_no_transfer_gap():

@@ -24,13 +24,13 @@ def check(
 ) -> None:
     """Check data, columns, labels, languages, checkpoints and lengths; train nothing, tell every problem at once."""
     from xharness.cli.app import tell
-    from xharness.collect import checkpoint_from
+    from xharness.collect import given_checkpoints
     from xharness.errors import UsageError
     from xharness.soundness import check_suite
     from xharness.spec.load import load_suite
 
     loaded = load_suite(suite.partition("::")[0], profile)
-    extra = tuple(checkpoint_from(given) for given in checkpoint or ())
+    extra, _ = given_checkpoints(checkpoint or (), loaded)
     report = check_suite(loaded, extra, _progress, touch=not files_only)
     _progress("")
     for line in _lines(report, verbose):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from xharness.cli import completion
 from xharness.cli import options as o
-from xharness.collect import Cell, checkpoint_from, collect, select, skipper
+from xharness.collect import Cell, collect, given_checkpoints, select, skipper
 from xharness.patterns import check_patterns
 from xharness.spec.load import Loaded, load_suite
 
@@ -31,7 +32,6 @@ def list_cells(
     intermediate: o.IntermediateOption = None,
     target: o.TargetOption = None,
     language: o.LanguageOption = None,
-    only_checkpoint: o.OnlyCheckpointOption = None,
     seed: o.SeedOption = None,
     deselect: o.DeselectOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a cell.")] = False,
@@ -41,15 +41,13 @@ def list_cells(
     store: o.StoreOption = o.DEFAULT_STORE,
 ) -> None:
     """List the cells of suites as a tree with ids; nothing is loaded or run."""
-    extra = [checkpoint_from(c) for c in checkpoint or ()]
     mode = o.failed_mode(last_failed, failed_first)
     for given in suites:
-        path, chosen = o.selection(
-            given, None, keyword, marks, intermediate, target, language, only_checkpoint, seed, deselect
-        )
+        path, chosen = o.selection(given, None, keyword, marks, intermediate, target, language, seed, deselect)
         loaded = load_suite(path, profile)
+        extra, kept = given_checkpoints(checkpoint or (), loaded)
         check_patterns(loaded, extra)
-        cells = select(collect(loaded, extra), chosen, loaded)
+        cells = select(collect(loaded, extra), replace(chosen, checkpoints=kept), loaded)
         if mode is not None:
             from xharness.failed import by_last_failed
 
@@ -100,5 +98,5 @@ def _tree(cells: list[Cell], loaded: Loaded) -> str:
         skip = skip_reason(c)
         tail = f"  skip: {skip}" if skip else ""
         lines.append(f"      {c.name}  {len(languages)} language{'s' if len(languages) > 1 else ''}{tail}")
-    lines.append(f"{len(cells)} cells")
+    lines.append(f"{len(cells)} cell{'s' if len(cells) != 1 else ''}")
     return "\n".join(lines) + "\n"

@@ -44,7 +44,12 @@ StoreOption = Annotated[
 ]
 CheckpointOption = Annotated[
     list[str] | None,
-    typer.Option("--checkpoint", "-c", help="A further checkpoint: hub id[@revision] or folder; adds rows."),
+    typer.Option(
+        "--checkpoint",
+        "-c",
+        help="Only the suite's checkpoint of this name; a hub id[@revision] or folder adds rows.",
+        autocompletion=completion.checkpoints,
+    ),
 ]
 KeywordOption = Annotated[
     str | None,
@@ -63,10 +68,6 @@ LanguageOption = Annotated[
     typer.Option("--language", "-l", help="Only this evaluation language.", autocompletion=completion.languages),
 ]
 SeedOption = Annotated[list[int] | None, typer.Option("--seed", help="Only this seed.")]
-OnlyCheckpointOption = Annotated[
-    list[str] | None,
-    typer.Option("--only-checkpoint", help="Only the checkpoint of this name.", autocompletion=completion.checkpoints),
-]
 DeselectOption = Annotated[
     list[str] | None, typer.Option("--deselect", metavar="ID", help="Leave out a cell or pattern.")
 ]
@@ -115,15 +116,14 @@ def writable(option: str, path: Path | None) -> Path | None:
 
 def selection(
     suite: str,
-    ids: list[str] | None,
-    keyword: str | None,
-    marks: str | None,
-    intermediates: list[str] | None,
-    targets: list[str] | None,
-    languages: list[str] | None,
-    checkpoints: list[str] | None,
-    seeds: list[int] | None,
-    deselect: list[str] | None,
+    ids: list[str] | None = None,
+    keyword: str | None = None,
+    marks: str | None = None,
+    intermediates: list[str] | None = None,
+    targets: list[str] | None = None,
+    languages: list[str] | None = None,
+    seeds: list[int] | None = None,
+    deselect: list[str] | None = None,
 ) -> tuple[str, Selection]:
     """The suite's path and the selection that the command line describes."""
     from xharness.collect import Selection
@@ -137,7 +137,6 @@ def selection(
         tuple(intermediates or ()),
         tuple(targets or ()),
         tuple(languages or ()),
-        tuple(checkpoints or ()),
-        tuple(seeds or ()),
-        tuple(d.split("::", 1)[-1] for d in deselect or ()),
+        seeds=tuple(seeds or ()),
+        deselect=tuple(d.split("::", 1)[-1] for d in deselect or ()),
     )

@@ -26,7 +26,6 @@ def plan(
     intermediate: o.IntermediateOption = None,
     target: o.TargetOption = None,
     language: o.LanguageOption = None,
-    only_checkpoint: o.OnlyCheckpointOption = None,
     seed: o.SeedOption = None,
     deselect: o.DeselectOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a step.")] = False,
@@ -36,9 +35,7 @@ def plan(
 
     from xharness.session import Request, prepare
 
-    path, chosen = o.selection(
-        suite, ids, keyword, marks, intermediate, target, language, only_checkpoint, seed, deselect
-    )
+    path, chosen = o.selection(suite, ids, keyword, marks, intermediate, target, language, seed, deselect)
     prepared = prepare(
         Request(suite=path, selection=chosen, profile=profile, checkpoints=tuple(checkpoint or ()), store=store)
     )

@@ -33,7 +33,6 @@ def run(
     intermediate: o.IntermediateOption = None,
     target: o.TargetOption = None,
     language: o.LanguageOption = None,
-    only_checkpoint: o.OnlyCheckpointOption = None,
     seed: o.SeedOption = None,
     deselect: o.DeselectOption = None,
     exit_first: Annotated[bool, typer.Option("-x", help="Stop after the first failed cell.")] = False,
@@ -44,7 +43,7 @@ def run(
         str, typer.Option("--keep", help="Tuned models that stay: all, intermediates, none.")
     ] = "intermediates",
     by: Annotated[
-        str | None, typer.Option("--by", help="Break the board down: language, family, script, group.")
+        str | None, typer.Option("--by", help="Break the board down: language, family, script, size, transfer, group.")
     ] = None,
     chance: Annotated[bool, typer.Option("--chance", help="Show the chance or majority baseline.")] = False,
     baselines: Annotated[bool, typer.Option("--baselines", help="Show published rows below the board.")] = False,
@@ -79,9 +78,7 @@ def run(
     from xharness.session import run as run_session
     from xharness.store import Store
 
-    path, chosen = o.selection(
-        suite, ids, keyword, marks, intermediate, target, language, only_checkpoint, seed, deselect
-    )
+    path, chosen = o.selection(suite, ids, keyword, marks, intermediate, target, language, seed, deselect)
     if keep not in ("all", "intermediates", "none"):
         raise UsageError(f"--keep '{keep}' is not known. {nearest(keep, ('all', 'intermediates', 'none'))}")
     if by is not None and by not in BREAKDOWNS:
@@ -129,9 +126,8 @@ def run(
         from xharness.junit import write_junit
 
         write_junit(finished.made, junit_xml)
-    console.print(
-        summary_line(finished), style="bold green" if finished.exit_code == ExitCode.OK else "bold red", highlight=False
-    )
+    style = "bold green" if finished.exit_code == ExitCode.OK else "bold red"
+    console.print(summary_line(finished), style=style, highlight=False, soft_wrap=True)
     raise typer.Exit(int(finished.exit_code))
 
 

@@ -13,7 +13,7 @@ from xharness.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-BREAKDOWNS = ("language", "family", "script", "size", "group")
+BREAKDOWNS = ("language", "family", "script", "size", "transfer", "group")
 WIDE = 150
 """Columns where the output is no terminal and nobody has said how wide it is."""
 
@@ -24,7 +24,8 @@ def show(
     ] = None,
     store: o.StoreOption = o.DEFAULT_STORE,
     by: Annotated[
-        str | None, typer.Option("--by", help="Break targets down: language, family, script, size, group.")
+        str | None,
+        typer.Option("--by", help="Break targets down: language, family, script, size, transfer, group."),
     ] = None,
     chance: Annotated[bool, typer.Option("--chance", help="Show the chance or majority baseline.")] = False,
     baselines: Annotated[bool, typer.Option("--baselines", help="Show published rows below the board.")] = False,
