@@ -240,7 +240,7 @@ def summary_line(finished: Finished) -> str:
     parts = [f"{n} {status}" for status, n in counts.items() if n]
     wrong = sum(j.failed for j in finished.judged)
     if wrong:
-        parts.append(f"{wrong} expectations failed")
+        parts.append(f"{wrong} expectation{'s' if wrong > 1 else ''} failed")
     outcome = finished.outcome
     memory = f", peak memory of a worker {outcome.memory / 2**30:.1f} GiB" if outcome.memory else ""
     return (
