@@ -13,18 +13,6 @@ import time
 from pathlib import Path
 
 KILLS = 20
-ROOT = Path(__file__).parents[2]
-SUITE = """
-extends = "{suite}"
-title = "two rows of two targets"
-[grid]
-intermediates = ["none", "mnli"]
-targets = ["xnli", "tatoeba"]
-[profile.micro.limit]
-train = 160
-[profile.micro.recipe]
-epochs = 1
-"""
 
 
 class Runs:
@@ -76,9 +64,9 @@ class Runs:
         return counts
 
 
-def test_kills_at_twenty_random_moments_change_no_digit_and_repeat_no_finished_step(tmp_path: Path) -> None:
-    suite = tmp_path / "small.toml"
-    suite.write_text(SUITE.format(suite=os.path.relpath(ROOT / "suites" / "xtreme.toml", tmp_path)))
+def test_kills_at_twenty_random_moments_change_no_digit_and_repeat_no_finished_step(
+    suite: Path, tmp_path: Path
+) -> None:
     calm = Runs(suite, tmp_path / "calm", 1)
     began = time.monotonic()
     whole = calm.go()

@@ -9,29 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
-ROOT = Path(__file__).parents[2]
-SUITE = """
-extends = "{suite}"
-title = "two targets"
-[grid]
-intermediates = ["none", "mnli"]
-targets = ["xnli", "tatoeba"]
-[profile.micro.limit]
-train = 160
-[profile.micro.recipe]
-epochs = 1
-"""
-
-
-@pytest.fixture
-def suite(tmp_path: Path) -> Path:
-    path = tmp_path / "small.toml"
-    path.write_text(SUITE.format(suite=os.path.relpath(ROOT / "suites" / "xtreme.toml", tmp_path)))
-    # The inherited expectations are about the full micro grid, not about this crumb of it.
-    return path
-
 
 def xharness(*words: object, timeout: float = 240, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

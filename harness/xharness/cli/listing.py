@@ -16,6 +16,7 @@ from xharness.patterns import check_patterns
 from xharness.spec.load import Loaded, load_suite
 
 
+@o.filtered
 def list_cells(
     suites: Annotated[
         list[str],
@@ -27,13 +28,7 @@ def list_cells(
     ],
     profile: o.ProfileOption = None,
     checkpoint: o.CheckpointOption = None,
-    keyword: o.KeywordOption = None,
-    marks: o.MarkOption = None,
-    intermediate: o.IntermediateOption = None,
-    target: o.TargetOption = None,
-    language: o.LanguageOption = None,
-    seed: o.SeedOption = None,
-    deselect: o.DeselectOption = None,
+    filters: o.Filters = o.NO_FILTERS,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a cell.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Ids only.")] = False,
     last_failed: o.LastFailedOption = False,
@@ -43,7 +38,7 @@ def list_cells(
     """List the cells of suites as a tree with ids; nothing is loaded or run."""
     mode = o.failed_mode(last_failed, failed_first)
     for given in suites:
-        path, chosen = o.selection(given, None, keyword, marks, intermediate, target, language, seed, deselect)
+        path, chosen = filters.of(given)
         loaded = load_suite(path, profile)
         extra, kept = given_checkpoints(checkpoint or (), loaded)
         check_patterns(loaded, extra)

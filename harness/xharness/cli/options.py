@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -114,29 +118,47 @@ def writable(option: str, path: Path | None) -> Path | None:
         raise UsageError(f"{option} '{path}' cannot be written: {error.strerror}.") from None
 
 
-def selection(
-    suite: str,
-    ids: list[str] | None = None,
-    keyword: str | None = None,
-    marks: str | None = None,
-    intermediates: list[str] | None = None,
-    targets: list[str] | None = None,
-    languages: list[str] | None = None,
-    seeds: list[int] | None = None,
-    deselect: list[str] | None = None,
-) -> tuple[str, Selection]:
-    """The suite's path and the selection that the command line describes."""
-    from xharness.collect import Selection
+@dataclass(frozen=True)
+class Filters:
+    """The options that select cells, as they were given."""
 
-    path, _, first = suite.partition("::")
-    chosen = [*([first] if first else []), *(i.split("::", 1)[-1] for i in ids or ())]
-    return path, Selection(
-        tuple(chosen),
-        keyword,
-        marks,
-        tuple(intermediates or ()),
-        tuple(targets or ()),
-        tuple(languages or ()),
-        seeds=tuple(seeds or ()),
-        deselect=tuple(d.split("::", 1)[-1] for d in deselect or ()),
-    )
+    keyword: KeywordOption = None
+    marks: MarkOption = None
+    intermediate: IntermediateOption = None
+    target: TargetOption = None
+    language: LanguageOption = None
+    seed: SeedOption = None
+    deselect: DeselectOption = None
+
+    def of(self, suite: str, ids: list[str] | None = None) -> tuple[str, Selection]:
+        """The suite's path, and the selection from `SUITE::ID`, further ids and these options."""
+        from xharness.collect import Selection
+
+        path, _, first = suite.partition("::")
+        return path, Selection(
+            (*([first] if first else []), *(i.split("::", 1)[-1] for i in ids or ())),
+            self.keyword,
+            self.marks,
+            tuple(self.intermediate or ()),
+            tuple(self.target or ()),
+            tuple(self.language or ()),
+            seeds=tuple(self.seed or ()),
+            deselect=tuple(d.split("::", 1)[-1] for d in self.deselect or ()),
+        )
+
+
+NO_FILTERS = Filters()
+
+
+def filtered(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `Filters` in place of its parameter `filters`."""
+    own = inspect.signature(command, eval_str=True)
+    options = inspect.signature(Filters, eval_str=True).parameters
+
+    @functools.wraps(command)
+    def called(**given: Any) -> None:
+        command(filters=Filters(**{name: given.pop(name) for name in options}), **given)
+
+    shown = [p for q in own.parameters.values() for p in (options.values() if q.name == "filters" else (q,))]
+    called.__signature__ = own.replace(parameters=shown)  # type: ignore[attr-defined]
+    return called

@@ -15,19 +15,14 @@ if TYPE_CHECKING:
     from xharness.session import Prepared
 
 
+@o.filtered
 def plan(
     suite: o.SuiteArgument,
     ids: o.IdsArgument = None,
     profile: o.ProfileOption = None,
     checkpoint: o.CheckpointOption = None,
     store: o.StoreOption = o.DEFAULT_STORE,
-    keyword: o.KeywordOption = None,
-    marks: o.MarkOption = None,
-    intermediate: o.IntermediateOption = None,
-    target: o.TargetOption = None,
-    language: o.LanguageOption = None,
-    seed: o.SeedOption = None,
-    deselect: o.DeselectOption = None,
+    filters: o.Filters = o.NO_FILTERS,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a step.")] = False,
 ) -> None:
     """Show the steps that a run would take: shared, stored, missing, and an estimate of the cost."""
@@ -35,7 +30,7 @@ def plan(
 
     from xharness.session import Request, prepare
 
-    path, chosen = o.selection(suite, ids, keyword, marks, intermediate, target, language, seed, deselect)
+    path, chosen = filters.of(suite, ids)
     prepared = prepare(
         Request(suite=path, selection=chosen, profile=profile, checkpoints=tuple(checkpoint or ()), store=store)
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+@o.filtered
 def run(
     suite: o.SuiteArgument,
     ids: o.IdsArgument = None,
@@ -28,13 +29,7 @@ def run(
         str,
         typer.Option("-n", metavar="N|auto", help="Worker processes; the processor's threads are divided among them."),
     ] = "auto",
-    keyword: o.KeywordOption = None,
-    marks: o.MarkOption = None,
-    intermediate: o.IntermediateOption = None,
-    target: o.TargetOption = None,
-    language: o.LanguageOption = None,
-    seed: o.SeedOption = None,
-    deselect: o.DeselectOption = None,
+    filters: o.Filters = o.NO_FILTERS,
     exit_first: Annotated[bool, typer.Option("-x", help="Stop after the first failed cell.")] = False,
     max_failures: Annotated[
         int | None, typer.Option("--maxfail", min=1, help="Stop after so many failed cells.")
@@ -78,7 +73,7 @@ def run(
     from xharness.session import run as run_session
     from xharness.store import Store
 
-    path, chosen = o.selection(suite, ids, keyword, marks, intermediate, target, language, seed, deselect)
+    path, chosen = filters.of(suite, ids)
     if keep not in ("all", "intermediates", "none"):
         raise UsageError(f"--keep '{keep}' is not known. {nearest(keep, ('all', 'intermediates', 'none'))}")
     if by is not None and by not in BREAKDOWNS:

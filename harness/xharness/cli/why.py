@@ -31,7 +31,7 @@ def why(
     from xharness.session import Request, prepare
     from xharness.why import explain
 
-    path, chosen = o.selection(suite, ids)
+    path, chosen = o.NO_FILTERS.of(suite, ids)
     request = Request(suite=path, selection=chosen, profile=profile, checkpoints=tuple(checkpoint or ()), store=store)
     prepared = prepare(request)
     if len(prepared.cells) > SHOWN:
