@@ -64,7 +64,7 @@ class Runs:
         return counts
 
 
-def test_kills_at_twenty_random_moments_change_no_digit_and_repeat_no_finished_step(
+def test_twenty_kills_at_random_moments_change_no_digit_and_repeat_no_finished_step(
     suite: Path, tmp_path: Path
 ) -> None:
     calm = Runs(suite, tmp_path / "calm", 1)
