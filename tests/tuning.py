@@ -10,9 +10,9 @@ import safetensors.torch
 import torch
 
 from xharness.phases import perform
+from xharness.plan.work import AnyWork, Device, Evaluate, Trained, Tune
 from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Limit, Recipe, Task
-from xharness.work import AnyWork, Device, Evaluate, Trained, Tune
 
 QUICK = Recipe(epochs=3, batch_size=8, learning_rate=3e-3, warmup=0.1)
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from xharness.collect import Cell
-    from xharness.expectations import Judged
-    from xharness.results import CellResult
-    from xharness.session import Finished
+    from xharness.collect.cells import Cell
+    from xharness.run.expectations import Judged
+    from xharness.run.results import CellResult
+    from xharness.run.session import Finished
     from xharness.spec.load import Loaded
 
 _suites: pytest.StashKey[list[SuiteFile]] = pytest.StashKey()
@@ -67,9 +67,9 @@ class SuiteFile(pytest.File):
 
     def collect(self) -> Iterable[pytest.Item]:
         """The cells of the suite's profile."""
-        from xharness.collect import collect, expected_failure, mark_names
+        from xharness.collect.cells import collect, expected_failure, mark_names
+        from xharness.collect.fit import check_known
         from xharness.errors import HarnessError
-        from xharness.fit import check_known
         from xharness.spec.load import load_suite
 
         try:
@@ -104,9 +104,9 @@ class SuiteFile(pytest.File):
     def _run(self) -> None:
         from rich.console import Console
 
-        from xharness.collect import Selection
+        from xharness.collect.cells import Selection
         from xharness.errors import HarnessError
-        from xharness.session import Request, run
+        from xharness.run.session import Request, run
 
         chosen = tuple(i.name for i in self.session.items if isinstance(i, CellItem) and i.parent is self)
         if len(chosen) == self.count:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from xharness.data import examples
+from xharness.data.examples import examples
 from xharness.errors import DataError, ExitCode
 from xharness.spec.task import Data, Source, Task
 

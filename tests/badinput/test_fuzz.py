@@ -15,12 +15,12 @@ import tomli
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from xharness.collect import Selection, collect, select
+from xharness.collect.cells import Selection, collect, select
+from xharness.collect.expression import compile_expression
+from xharness.collect.fit import check_fit
+from xharness.collect.patterns import check_patterns
+from xharness.data.readers import READERS, read
 from xharness.errors import HarnessError
-from xharness.expression import compile_expression
-from xharness.fit import check_fit
-from xharness.patterns import check_patterns
-from xharness.readers import READERS, read
 from xharness.spec.load import load_suite, load_task, shipped_suites
 from xharness.spec.parse import read_document
 from xharness.spec.positions import Positions

@@ -13,8 +13,8 @@ import numpy as np
 from scipy import stats
 
 from xharness.metrics import metric
-from xharness.scheme import load_scheme
-from xharness.statistics import RESAMPLES, Sample, bootstrap, interval, p_value
+from xharness.score.scheme import load_scheme
+from xharness.score.statistics import RESAMPLES, Sample, bootstrap, interval, p_value
 
 SIZES = {
     "xnli": 5010, "pawsx": 2000, "udpos": 700, "panx": 5000, "xquad": 1190, "mlqa": 6000, "tydiqa": 600,

@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from xharness.metrics import metric
 from xharness.record import Record
-from xharness.runs import write_run
+from xharness.store.runs import write_run
 
 
 def task(name: str, languages: tuple[str, ...], **changes: Any) -> dict[str, Any]:

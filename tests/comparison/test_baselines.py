@@ -2,9 +2,9 @@
 
 import pytest
 
-from xharness.baselines import load_baselines, recompute, score, scores
 from xharness.errors import UsageError
-from xharness.scheme import load_scheme
+from xharness.score.baselines import load_baselines, recompute, score, scores
+from xharness.score.scheme import load_scheme
 
 DISAGREE = {
     ("xlmr-large", "structured prediction"),

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from stored import Stored, answers, task
 
-from xharness.choice import best_per_target, chosen_side, collapsed_seeds, degenerate
-from xharness.matching import sides_of
+from xharness.score.choice import best_per_target, chosen_side, collapsed_seeds, degenerate
+from xharness.score.matching import sides_of
 
 METRICS = {"a": "accuracy", "b": "accuracy"}
 

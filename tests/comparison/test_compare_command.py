@@ -11,10 +11,10 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from xharness.cli.compare import Compared, compare, compare_rows, show_comparisons
-from xharness.compare import Settings
 from xharness.errors import UsageError
-from xharness.published import compare_published, published
-from xharness.scheme import load_scheme
+from xharness.score.compare import Settings
+from xharness.score.published import compare_published, published
+from xharness.score.scheme import load_scheme
 
 CODES = ("de", "en", "es", "fr", "ja", "ko", "zh")
 SETTINGS = Settings(resamples=500)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from stored import Stored, answers, task
 
-from xharness.compare import Settings, compare, corrected_together, significant_against_none
 from xharness.errors import DataError, UsageError
-from xharness.matching import matched, sides_of
-from xharness.scheme import Scheme, SchemeGroup
+from xharness.score.compare import Settings, compare, corrected_together, significant_against_none
+from xharness.score.matching import matched, sides_of
+from xharness.score.scheme import Scheme, SchemeGroup
 
 SETTINGS = Settings(resamples=1000)
 CODES = ("de", "en", "fr")

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from xharness.metrics import metric
-from xharness.statistics import (
+from xharness.score.statistics import (
     Sample,
     _generator,
     bootstrap,

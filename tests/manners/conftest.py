@@ -17,7 +17,7 @@ from unittest import mock
 import pytest
 
 from xharness.cli.app import main
-from xharness.data import file_sha256
+from xharness.data.examples import file_sha256
 
 STAND_IN = Path(__file__).parent / "stand_in"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from xharness.collect.expression import compile_expression
 from xharness.errors import UsageError
-from xharness.expression import compile_expression
 
 TRUE = {"true": True, "false": False}
 

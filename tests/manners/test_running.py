@@ -202,7 +202,7 @@ def test_a_failed_expectation_shows_expected_found_and_interval_and_is_selected_
 
 
 def test_junit_holds_whatever_a_message_holds(tmp_path: Path) -> None:
-    from xharness.junit import write_junit
+    from xharness.run.junit import write_junit
 
     cell = {"name": "a", "target": "t", "checkpoint": "c", "intermediate": "i", "seed": 0, "key": "", "seconds": 1.0}
     run = {

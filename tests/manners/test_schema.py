@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 import tomli
 
-from xharness.schema import KINDS, Kind, schema, text
 from xharness.spec.load import shipped_suites
+from xharness.spec.schema import KINDS, Kind, schema, text
 
 SUITES = shipped_suites()
 FILES: list[tuple[Kind, Path]] = [

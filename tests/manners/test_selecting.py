@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from xharness.collect import Cell, Selection, collect, select
+from xharness.collect.cells import Cell, Selection, collect, select
 from xharness.errors import ExitCode, NothingSelected, UsageError
 from xharness.spec.load import Loaded, load_suite
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from xharness.errors import StoreError
-from xharness.store import SMALL, Store
+from xharness.store.steps import SMALL, Store
 
 KEY = "tune-0123456789abcdef0123"
 
@@ -32,7 +32,7 @@ def put(store: Store, key: str = KEY, size: int = 1000, **about: object) -> Path
 
 
 def in_another_process(store: Store, code: str) -> subprocess.Popen[str]:
-    head = "import os, sys\nfrom pathlib import Path\nfrom xharness.store import Store\n"
+    head = "import os, sys\nfrom pathlib import Path\nfrom xharness.store.steps import Store\n"
     head += f"store = Store(Path({str(store.root)!r}))\n"
     return subprocess.Popen(
         [sys.executable, "-c", head + code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

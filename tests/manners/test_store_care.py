@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from xharness.store import Store
-from xharness.store_care import collect_rubbish, contents, rubbish
+from xharness.store.care import collect_rubbish, contents, rubbish
+from xharness.store.steps import Store
 
 from .conftest import House
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from xharness.why import ABSENT, Change, changed, flatten, readable
+from xharness.plan.why import ABSENT, Change, changed, flatten, readable
 
 from .conftest import House
 

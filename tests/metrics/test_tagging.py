@@ -8,7 +8,7 @@ import pytest
 
 from xharness.errors import DataError
 from xharness.metrics import metric
-from xharness.scheme import load_scheme
+from xharness.score.scheme import load_scheme
 
 UPOS = load_scheme("xtreme").of("udpos").labels
 IOB2 = load_scheme("xtreme").of("panx").labels

@@ -10,9 +10,9 @@ from tuning import run
 from xharness.errors import CheckpointError, DataError
 from xharness.phases.embed import Embeddings, hidden_state
 from xharness.phases.encoder import folder_origin, load_encoder
+from xharness.plan.work import Device, Embed
 from xharness.spec.suite import Retrieval
 from xharness.spec.task import Data, Limit, Source, Task
-from xharness.work import Device, Embed
 
 PAIRS = [("今天天气", "red house"), ("公园", "old dog"), ("今天 公园", "new river")]
 

@@ -13,9 +13,9 @@ from tiny import make_encoder, write_rows
 from tuning import run
 from xharness.adapter import retrieval_adapter
 from xharness.errors import DataError
+from xharness.plan.work import Embed, Mine
 from xharness.search import fit_threshold, mine, nearest, neighbours, normalised
 from xharness.spec.task import Data, Limit, Source, Task
-from xharness.work import Embed, Mine
 
 
 def vectors(n, m, seed=0, noise=0.3, hidden=12):

@@ -11,7 +11,7 @@ from tuning import QUICK, run, same, tuning
 from xharness.phases.progress import Progress
 from xharness.phases.training import SEALED, states, whole_state
 from xharness.phases.watch import BEST, HISTORY, Watch
-from xharness.work import Device
+from xharness.plan.work import Device
 
 
 class Stopped(Exception):

@@ -11,8 +11,8 @@ from tuning import QUICK, evaluation, run, same, tuning, weights
 from xharness.errors import CheckpointError, DataError
 from xharness.phases.network import load_tuned
 from xharness.phases.tune import within
+from xharness.plan.work import Device
 from xharness.spec.task import Data, Limit, Recipe
-from xharness.work import Device
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from xharness.board import Board, make_board
+from xharness.board.board import Board, make_board
 from xharness.record import Record
-from xharness.scheme import load_scheme
+from xharness.score.scheme import load_scheme
 
 
 def run_of(

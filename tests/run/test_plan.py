@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from xharness.collect import collect
-from xharness.plan import Plan, Planner
+from xharness.collect.cells import collect
+from xharness.plan.steps import Plan, Planner
+from xharness.plan.work import Device, Evaluate, Tune
 from xharness.spec.load import Loaded, load_suite
-from xharness.work import Device, Evaluate, Tune
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +74,8 @@ def test_titles_and_citations_are_in_no_key(loaded: Loaded, plan: Plan) -> None:
 
 @pytest.mark.parametrize("change", ["seed", "recipe", "data", "labels", "parent"])
 def test_what_changes_a_result_changes_the_key(loaded: Loaded, plan: Plan, change: str) -> None:
-    from xharness.plan import ingredients
-    from xharness.store import content_key
+    from xharness.plan.steps import ingredients
+    from xharness.store.steps import content_key
 
     work = next(s.work for s in plan.steps.values() if isinstance(s.work, Tune) and s.work.parent)
     trained = work.tasks[0]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from xharness.averages import (
+from xharness.score.averages import (
     Average,
     average,
     by_family,
@@ -13,8 +13,8 @@ from xharness.averages import (
     transfer_gap,
     without_english,
 )
-from xharness.languages import languages
-from xharness.scheme import load_scheme
+from xharness.score.languages import languages
+from xharness.score.scheme import load_scheme
 
 
 def test_an_average_with_a_missing_member_is_absent_and_says_how_many_there_are():

@@ -4,7 +4,7 @@ import pytest
 
 from xharness.errors import UsageError
 from xharness.metrics import metric
-from xharness.scheme import load_scheme
+from xharness.score.scheme import load_scheme
 
 # Languages per task: XTREME_TASK2LANGS and XTREME_R_TASK2LANGS of google-research/xtreme evaluate.py.
 XTREME = {

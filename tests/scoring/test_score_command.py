@@ -7,8 +7,8 @@ import typer
 from typer.testing import CliRunner
 
 from xharness.cli.score import score
-from xharness.scheme import load_scheme
-from xharness.submission import Outcome, write_folder
+from xharness.score.scheme import load_scheme
+from xharness.score.submission import Outcome, write_folder
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from xharness import micro
-from xharness.collect import collect
+from xharness.collect.cells import collect
 from xharness.metrics import METRICS
 from xharness.spec.load import load_suite, load_task, shipped_suites
 from xharness.spec.parse import read_document

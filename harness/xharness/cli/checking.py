@@ -10,7 +10,7 @@ import typer
 from xharness.cli import options as o
 
 if TYPE_CHECKING:
-    from xharness.soundness import Measured, Report
+    from xharness.run.soundness import Measured, Report
 
 
 def check(
@@ -24,9 +24,9 @@ def check(
 ) -> None:
     """Check data, columns, labels, languages, checkpoints and lengths; train nothing, tell every problem at once."""
     from xharness.cli.app import tell
-    from xharness.collect import given_checkpoints
+    from xharness.collect.cells import given_checkpoints
     from xharness.errors import UsageError
-    from xharness.soundness import check_suite
+    from xharness.run.soundness import check_suite
     from xharness.spec.load import load_suite
 
     loaded = load_suite(suite.partition("::")[0], profile)

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from xharness.choice import Choice, Degenerate
-    from xharness.compare import Comparison, Difference
-    from xharness.matching import Side
-    from xharness.published import Published
-    from xharness.scheme import Scheme
+    from xharness.score.choice import Choice, Degenerate
+    from xharness.score.compare import Comparison, Difference
+    from xharness.score.matching import Side
+    from xharness.score.published import Published
+    from xharness.score.scheme import Scheme
 
 BEST, BASELINE = "best", "baseline:"
 
@@ -49,7 +49,7 @@ def compare(
     """Compare rows: differences with confidence intervals and corrected p-values."""
     from rich.console import Console
 
-    from xharness.compare import Settings
+    from xharness.score.compare import Settings
 
     if len(rows) < 2:
         raise UsageError("compare needs two rows or more: the first is what the others are compared with.")
@@ -88,11 +88,11 @@ class _Runs:
     degenerate: list[Degenerate] = field(default_factory=list)
 
     def run(self, name: str | None) -> tuple[dict[str, Any], list[Any], dict[tuple[str, str], Side]]:
-        from xharness.board import languages_of
+        from xharness.board.board import languages_of
         from xharness.cli.showing import find_run
-        from xharness.matching import sides_of
-        from xharness.runs import read_run
-        from xharness.store import Store
+        from xharness.score.matching import sides_of
+        from xharness.store.runs import read_run
+        from xharness.store.steps import Store
 
         if name not in self.read:
             folder = find_run(name, self.store)
@@ -105,10 +105,10 @@ class _Runs:
 
 def compare_rows(rows: Sequence[str], store: Path, settings: Any, baselines: str | None = None) -> Compared:
     """Every row against the first, corrected together; UsageError for rows that are not there."""
-    from xharness.compare import compare as compare_sides
-    from xharness.compare import corrected_together
-    from xharness.matching import Side
-    from xharness.published import compare_published
+    from xharness.score.compare import compare as compare_sides
+    from xharness.score.compare import corrected_together
+    from xharness.score.matching import Side
+    from xharness.score.published import compare_published
 
     runs = _Runs(store, baselines)
     sides = [_own(given, runs) for given in rows if not given.startswith(BASELINE)]
@@ -130,7 +130,7 @@ def compare_rows(rows: Sequence[str], store: Path, settings: Any, baselines: str
 
 def _own(given: str, runs: _Runs) -> Side:
     """A row of a stored run."""
-    from xharness.choice import best_per_target, chosen_side, degenerate
+    from xharness.score.choice import best_per_target, chosen_side, degenerate
 
     name, _, row = given.rpartition("::")
     run, records, rows = runs.run(name or None)
@@ -167,7 +167,7 @@ def _checkpoint(given: str, named: str | None, run: Mapping[str, Any]) -> str:
 
 
 def _published(given: str, file: str) -> Published:
-    from xharness.published import published
+    from xharness.score.published import published
 
     return published(given.removeprefix(BASELINE), file)
 
@@ -178,8 +178,8 @@ def _scheme_name(runs: _Runs) -> str:
 
 def _scheme(runs: _Runs) -> Scheme:
     """The scheme of the first run, with that run's targets; XTREME's where only published rows are compared."""
-    from xharness.board import with_targets
-    from xharness.scheme import load_scheme, scheme_of
+    from xharness.board.board import with_targets
+    from xharness.score.scheme import load_scheme, scheme_of
 
     for run, _, _ in runs.read.values():
         return with_targets(scheme_of(run), run)

@@ -44,7 +44,7 @@ def cells(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _ids(ctx: typer.Context, suite: str, part: str) -> list[str]:
-    from xharness.collect import collect
+    from xharness.collect.cells import collect
 
     loaded = _loaded(ctx, suite)
     if loaded is None:

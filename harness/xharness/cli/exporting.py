@@ -25,11 +25,11 @@ def export(
 ) -> None:
     """Write one row of a stored run in XTREME's submission layout."""
     from xharness.cli.showing import find_run
-    from xharness.outcomes import choose_row, submission_of
-    from xharness.runs import read_run
-    from xharness.scheme import scheme_of
-    from xharness.store import Store
-    from xharness.submission import write_folder
+    from xharness.score.outcomes import choose_row, submission_of
+    from xharness.score.scheme import scheme_of
+    from xharness.score.submission import write_folder
+    from xharness.store.runs import read_run
+    from xharness.store.steps import Store
 
     if form != "xtreme":
         raise UsageError(f"--format '{form}' is not known. Allowed: xtreme.")

@@ -11,8 +11,8 @@ import typer
 
 from xharness.cli import completion
 from xharness.cli import options as o
-from xharness.collect import Cell, collect, given_checkpoints, select, skipper
-from xharness.patterns import check_patterns
+from xharness.collect.cells import Cell, collect, given_checkpoints, select, skipper
+from xharness.collect.patterns import check_patterns
 from xharness.spec.load import Loaded, load_suite
 
 
@@ -44,7 +44,7 @@ def list_cells(
         check_patterns(loaded, extra)
         cells = select(collect(loaded, extra), replace(chosen, checkpoints=kept), loaded)
         if mode is not None:
-            from xharness.failed import by_last_failed
+            from xharness.run.failed import by_last_failed
 
             cells, _, note = by_last_failed(cells, mode, store, loaded)
             print(note, file=sys.stderr)

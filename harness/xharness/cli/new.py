@@ -21,7 +21,7 @@ def suite(
     folder: Annotated[Path, typer.Option("--in", metavar="DIR", help="Folder to write to.")] = Path(),
 ) -> None:
     """Write a suite: NAME.toml."""
-    from xharness.starters import check_name, suite_text, write_new
+    from xharness.spec.starters import check_name, suite_text, write_new
 
     name = name.removesuffix(".toml")
     check_name("suite", name)
@@ -41,7 +41,7 @@ def task(
     ] = Path("tasks"),
 ) -> None:
     """Write a task: tasks/NAME.toml."""
-    from xharness.starters import check_name, task_text, write_new
+    from xharness.spec.starters import check_name, task_text, write_new
 
     name = name.removesuffix(".toml")
     check_name("task", name)

@@ -15,8 +15,8 @@ from xharness.cli import completion
 from xharness.errors import UsageError
 
 if TYPE_CHECKING:
-    from xharness.collect import Selection
-    from xharness.failed import Mode
+    from xharness.collect.cells import Selection
+    from xharness.run.failed import Mode
 
 SuiteArgument = Annotated[
     str,
@@ -132,7 +132,7 @@ class Filters:
 
     def of(self, suite: str, ids: list[str] | None = None) -> tuple[str, Selection]:
         """The suite's path, and the selection from `SUITE::ID`, further ids and these options."""
-        from xharness.collect import Selection
+        from xharness.collect.cells import Selection
 
         path, _, first = suite.partition("::")
         return path, Selection(

@@ -12,7 +12,7 @@ from xharness.cli import options as o
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from xharness.session import Prepared
+    from xharness.run.session import Prepared
 
 
 @o.filtered
@@ -28,7 +28,7 @@ def plan(
     """Show the steps that a run would take: shared, stored, missing, and an estimate of the cost."""
     from rich.console import Console
 
-    from xharness.session import Request, prepare
+    from xharness.run.session import Request, prepare
 
     path, chosen = filters.of(suite, ids)
     prepared = prepare(
@@ -63,7 +63,7 @@ def print_plan(prepared: Prepared, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from xharness.cost import estimate
+    from xharness.plan.cost import estimate
 
     rows = _rows(prepared)
     left = estimate(prepared.plan, prepared.store)

@@ -69,9 +69,9 @@ def run(
     from rich.console import Console
 
     from xharness.cli.showing import BREAKDOWNS
-    from xharness.session import Request, slowest, summary_line
-    from xharness.session import run as run_session
-    from xharness.store import Store
+    from xharness.run.session import Request, slowest, summary_line
+    from xharness.run.session import run as run_session
+    from xharness.store.steps import Store
 
     path, chosen = filters.of(suite, ids)
     if keep not in ("all", "intermediates", "none"):
@@ -102,7 +102,7 @@ def run(
     console = Console()
     if dry_run:
         from xharness.cli.planning import print_plan
-        from xharness.session import prepare
+        from xharness.run.session import prepare
 
         print_plan(prepare(request), console)
         return
@@ -118,7 +118,7 @@ def run(
     if durations is not None:
         _show_durations(slowest(finished, Store(store), durations), console)
     if junit_xml is not None:
-        from xharness.junit import write_junit
+        from xharness.run.junit import write_junit
 
         write_junit(finished.made, junit_xml)
     style = "bold green" if finished.exit_code == ExitCode.OK else "bold red"
@@ -127,7 +127,7 @@ def run(
 
 
 def _show_durations(times: list[tuple[float, str]], console: Console) -> None:
-    from xharness.display import duration
+    from xharness.run.display import duration
 
     console.print(f"slowest {len(times)} steps" if times else "no step was made", style="bold", highlight=False)
     for seconds, label in times:

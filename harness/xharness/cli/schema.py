@@ -11,7 +11,7 @@ from xharness.errors import UsageError, nearest
 
 def schema(kind: Annotated[str, typer.Argument(metavar="[suite|task]", help="Which files.")] = "suite") -> None:
     """Print the JSON Schema of suites or tasks, as `suites/schemas/` has it for editors."""
-    from xharness.schema import KINDS, text
+    from xharness.spec.schema import KINDS, text
 
     for known in KINDS:
         if kind == known:

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from xharness.errors import HarnessError, Problem
 from xharness.metrics import metric
-from xharness.scheme import Scheme, load_scheme
-from xharness.submission import average_of, score_folder
+from xharness.score.scheme import Scheme, load_scheme
+from xharness.score.submission import average_of, score_folder
 
 
 def score(

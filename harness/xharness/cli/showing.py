@@ -42,8 +42,8 @@ def show(
         console = Console(file=output.open("w", encoding="utf-8") if output else None)
         show_run(folder, console, by=by, chance=chance, baselines=baselines, reasons=o.reasons(reasons))
         return
-    from xharness.export import FORMATS
-    from xharness.runs import read_run
+    from xharness.board.export import FORMATS
+    from xharness.store.runs import read_run
 
     if form not in FORMATS:
         raise UsageError(f"--format '{form}' is not known. Allowed: terminal, {', '.join(FORMATS)}.")
@@ -56,7 +56,7 @@ def show(
 
 def find_run(run: str | None, store: Path) -> Path:
     """The folder of a run; UsageError when there is none."""
-    from xharness.runs import latest_run
+    from xharness.store.runs import latest_run
 
     if run and (Path(run) / "records.jsonl").is_file():
         return Path(run)
@@ -78,12 +78,12 @@ def show_run(
     """Draw a stored run: the board, a breakdown when asked, and why cells failed or were skipped."""
     from rich.console import Console
 
-    from xharness.board import breakdown, make_board
-    from xharness.runs import read_run
-    from xharness.scheme import scheme_of
-    from xharness.show import show_board, show_breakdown, show_groups
-    from xharness.significance import significant_gains
-    from xharness.store import Store
+    from xharness.board.board import breakdown, make_board
+    from xharness.board.show import show_board, show_breakdown, show_groups
+    from xharness.board.significance import significant_gains
+    from xharness.score.scheme import scheme_of
+    from xharness.store.runs import read_run
+    from xharness.store.steps import Store
 
     if by is not None and by not in BREAKDOWNS:
         raise UsageError(f"--by '{by}' is not known. Allowed: {', '.join(BREAKDOWNS)}.")
@@ -99,7 +99,7 @@ def show_run(
     elif by is not None:
         show_breakdown(by, breakdown(run, records, by), run, console)
     if baselines:
-        from xharness.baseline_table import show_baselines
+        from xharness.board.baseline_table import show_baselines
 
         show_baselines(run, console)
     _reasons(run, console, reasons)
@@ -119,7 +119,7 @@ def _reasons(run: dict[str, Any], console: Console, letters: str) -> None:
         names = ", ".join(cells[:4]) + (f" and {len(cells) - 4} more" if len(cells) > 4 else "")
         style = "red" if status == "failed" else "yellow"
         console.print(f"{status}: {names}: {reason}", style=style, highlight=False, markup=False, soft_wrap=True)
-    from xharness.expectations import Judged
+    from xharness.run.expectations import Judged
 
     for judged in (Judged(**found) for found in run["expectations"]) if "f" in letters else ():
         if judged.failed or judged.found is None:

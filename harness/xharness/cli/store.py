@@ -15,8 +15,8 @@ from xharness.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from xharness.store import Store
-    from xharness.store_care import Rubbish, Stored
+    from xharness.store.care import Rubbish, Stored
+    from xharness.store.steps import Store
 
 app = typer.Typer(
     help="Look after the store: what it holds, how much, whether it is right, what nobody needs.",
@@ -29,7 +29,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON, one object a lin
 
 
 def _open(root: Path) -> Store:
-    from xharness.store import Store
+    from xharness.store.steps import Store
 
     store = Store(root)
     if not (store.root / "steps").is_dir():
@@ -46,7 +46,7 @@ def ls(
     """List the stored steps, the oldest first."""
     from rich.text import Text
 
-    from xharness.store_care import contents
+    from xharness.store.care import contents
 
     steps = [s for s in contents(_open(store)) if kind is None or s.kind == kind]
     if as_json:
@@ -63,7 +63,7 @@ def ls(
 @app.command("du")
 def du(store: o.StoreOption = o.DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """Sum the sizes up by kind and by run."""
-    from xharness.store_care import contents
+    from xharness.store.care import contents
 
     steps = contents(_open(store))
     for by in ("kind", "run"):
@@ -90,7 +90,7 @@ def check(
     repair: Annotated[bool, typer.Option("--repair", help="Discard what is damaged; a run makes it again.")] = False,
 ) -> None:
     """Verify the checksum of every file; exit 1 when something is wrong."""
-    from xharness import store_care
+    from xharness.store import care as store_care
 
     opened = _open(store)
     count = damaged = 0
@@ -133,7 +133,7 @@ def gc(
     yes: Annotated[bool, typer.Option("--yes/--dry-run", help="Remove it; without, only say what would go.")] = False,
 ) -> None:
     """Remove what no run needs, and what killed runs left; a dry run unless --yes."""
-    from xharness.store_care import collect_rubbish, rubbish
+    from xharness.store.care import collect_rubbish, rubbish
 
     opened = _open(store)
     found = rubbish(opened, tuple(keep_run or ()), ends_only)

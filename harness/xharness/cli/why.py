@@ -12,7 +12,7 @@ from xharness.cli import options as o
 from xharness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from xharness.why import Explained
+    from xharness.plan.why import Explained
 
 PLACES = {"absent": " (would lie there)", "dropped": " (how it was made, and its lineage)"}
 SHOWN = 5
@@ -28,8 +28,8 @@ def why(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a step.")] = False,
 ) -> None:
     """Say what a cell is made of, and, where it would run again, what has changed since."""
-    from xharness.session import Request, prepare
-    from xharness.why import explain
+    from xharness.plan.why import explain
+    from xharness.run.session import Request, prepare
 
     path, chosen = o.NO_FILTERS.of(suite, ids)
     request = Request(suite=path, selection=chosen, profile=profile, checkpoints=tuple(checkpoint or ()), store=store)
@@ -57,7 +57,7 @@ def why(
 
 
 def _lines(number: int, step: Explained) -> Iterator[str]:
-    from xharness.why import readable
+    from xharness.plan.why import readable
 
     yield f"\n{number}. {step.label}"
     yield f"   key      {step.key}"
@@ -73,7 +73,7 @@ def _lines(number: int, step: Explained) -> Iterator[str]:
 
 def _state(step: Explained) -> str:
     from xharness.cli.store import age
-    from xharness.display import duration
+    from xharness.run.display import duration
 
     made = f"made {age(step.stored)} ago by {step.run or 'an unnamed run'} in {duration(step.seconds)}"
     return {

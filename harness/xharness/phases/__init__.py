@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xharness.work import AnyWork, Embed, Evaluate, Mine, Tune
+from xharness.plan.work import AnyWork, Embed, Evaluate, Mine, Tune
 
 Report = Callable[[dict[str, Any]], None]
 

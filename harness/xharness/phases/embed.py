@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from xharness.adapter import Feature, retrieval_adapter
-from xharness.data import examples
+from xharness.data.examples import examples
 from xharness.errors import CheckpointError, DataError, Problem
 from xharness.phases import Place
 from xharness.phases.encoder import (
@@ -34,8 +34,8 @@ from xharness.phases.features import Item, budgeted, pad
 from xharness.phases.hardware import Hardware, hardware
 from xharness.phases.network import ENCODER
 from xharness.phases.progress import Progress
+from xharness.plan.work import Embed
 from xharness.spec.suite import Retrieval
-from xharness.work import Embed
 
 VECTORS, SENTENCES, ABOUT = "embeddings.npy", "sentences.npy", "embedding.json"
 CHUNK = 20_000

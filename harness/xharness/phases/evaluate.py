@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from xharness.adapter import Example, Found, tunable_adapter
-from xharness.data import examples
+from xharness.data.examples import examples
 from xharness.errors import DataError
 from xharness.phases import Place
 from xharness.phases.encoder import fitting
@@ -16,7 +16,7 @@ from xharness.phases.network import load_tuned
 from xharness.phases.prediction import predict
 from xharness.phases.progress import Progress
 from xharness.phases.scores import Sheet, collapsed
-from xharness.work import Evaluate
+from xharness.plan.work import Evaluate
 
 
 def evaluate(work: Evaluate, place: Place) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 
 from xharness.errors import HarnessError
-from xharness.work import Device
+from xharness.plan.work import Device
 
 Precision = Literal["fp32", "bf16"]
 CPU_TOKENS = 2048

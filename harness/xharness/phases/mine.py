@@ -6,14 +6,14 @@ import time
 from typing import Any
 
 from xharness.adapter import retrieval_adapter
-from xharness.data import examples
+from xharness.data.examples import examples
 from xharness.errors import DataError
 from xharness.phases import Place
 from xharness.phases.embed import Embeddings
 from xharness.phases.hardware import hardware
 from xharness.phases.progress import Progress
 from xharness.phases.scores import Sheet, collapsed
-from xharness.work import Mine
+from xharness.plan.work import Mine
 
 
 def mine(work: Mine, place: Place) -> dict[str, Any]:

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from xharness.files import broken, read_json, seal, sync, write_json
 from xharness.phases.features import Item, budgeted, pad
 from xharness.phases.hardware import Hardware
 from xharness.phases.network import Network
 from xharness.spec.task import Recipe
+from xharness.store.files import broken, read_json, seal, sync, write_json
 
 SCHEDULES = {"linear": "linear", "constant": "constant_with_warmup", "cosine": "cosine"}
 # Trainer collects garbage before every training; what the libraries made when imported need not be looked at again.

@@ -15,7 +15,7 @@ import numpy as np
 
 import xharness
 from xharness.adapter import Example, Feature, LabellingAdapter, tunable_adapter
-from xharness.data import examples
+from xharness.data.examples import examples
 from xharness.errors import DataError, HarnessError, Problem
 from xharness.metrics import metric
 from xharness.phases import Place
@@ -29,8 +29,8 @@ from xharness.phases.progress import Progress
 from xharness.phases.touched import Touched, set_aside
 from xharness.phases.training import Training, arguments, states, whole_state
 from xharness.phases.watch import Watch
+from xharness.plan.work import Tune
 from xharness.spec.task import Recipe, Task
-from xharness.work import Tune
 
 ENGLISH = "en"
 """The language of all training, and of the dev sets that choose among states."""

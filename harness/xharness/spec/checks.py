@@ -155,7 +155,7 @@ def _languages(given: Sequence[str] | None, document: Document, path: Path) -> I
 
 def _meant(name: str) -> str:
     """The code of a language that was given by name or in another form (`German`, `pt-BR`)."""
-    from xharness.languages import languages
+    from xharness.score.languages import languages
 
     for code, language in languages().items():
         if name.lower() in (language.name.lower(), code) or re.split("[-_]", name.lower())[0] in (code, language.iso3):

@@ -1,0 +1,1 @@
+"""From records to the board and its pictures."""

@@ -1,0 +1,193 @@
+"""Whether a suite's tasks fit their adapters, metrics and each other; it takes neither data nor torch to know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from xharness.adapter import Adapter, installed_adapters, load_adapter
+from xharness.collect.patterns import check_patterns
+from xharness.errors import Problem, UsageError, nearest
+from xharness.metrics import METRICS, metric
+from xharness.plugins import load_plugins
+from xharness.spec.load import NONE, Loaded
+from xharness.spec.parse import Document, KeyPath, validate
+from xharness.spec.suite import Checkpoint
+from xharness.spec.task import SPLITS, Task
+
+FREE_COLUMNS = ("id", "side", "gold", "language")
+"""Columns that a row may have under every adapter."""
+
+
+def check_known(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> None:
+    """UsageError for what is known to be wrong without data: plug-ins, tasks, and patterns that name no cell."""
+    load_own_plugins(loaded)
+    check_fit(loaded)
+    check_patterns(loaded, extra)
+
+
+def check_fit(loaded: Loaded) -> None:
+    """UsageError with everything that is known to go wrong before data or checkpoint are touched.
+
+    The suite's plug-ins must be loaded, since they may bring adapters.
+    """
+    problems = [*_scheme(loaded), *_builtins(loaded)]
+    for name, task in loaded.tasks.items():
+        problems += _task(name, task, loaded)
+    if not problems:
+        problems += _roles(loaded)
+    if problems:
+        raise UsageError(*dict.fromkeys(problems))
+
+
+def load_own_plugins(loaded: Loaded) -> None:
+    """Load the suite's plug-ins; UsageError with the line that names one that cannot be loaded."""
+    here = loaded.path.resolve().parent
+    problems: list[Problem] = []
+    for given in loaded.suite.plugins:
+        try:
+            load_plugins([str((here / given).resolve()) if "\0" not in given else given])
+        except UsageError as error:
+            for problem in error.problems:
+                what = f"'{given}': {problem.what}"
+                problems.append(loaded.document.problem(("plugins",), what, problem.hint, given))
+    if problems:
+        raise UsageError(*problems)
+
+
+def _scheme(loaded: Loaded) -> Iterator[Problem]:
+    from xharness.score.scheme import load_scheme
+
+    if not loaded.suite.scheme:
+        return
+    try:
+        load_scheme(loaded.suite.scheme, loaded.path.resolve().parent)
+    except UsageError as error:
+        if error.problems[0].where != loaded.suite.scheme:
+            yield from error.problems
+            return
+        what = f"'{loaded.suite.scheme}' {error.problems[0].what}"
+        yield loaded.document.problem(("scheme",), what, error.problems[0].hint, loaded.suite.scheme)
+
+
+def _builtins(loaded: Loaded) -> Iterator[Problem]:
+    from xharness.plan.steps import BUILT_IN
+
+    for index, checkpoint in enumerate(loaded.suite.checkpoint):
+        if checkpoint.builtin is not None and checkpoint.builtin not in BUILT_IN:
+            what = f"there is no built-in checkpoint called '{checkpoint.builtin}'."
+            yield loaded.document.problem(("checkpoint", index, "builtin"), what, nearest(checkpoint.builtin, BUILT_IN))
+
+
+def _file(loaded: Loaded, name: str) -> Document:
+    """The file of a task; the suite's where it was made by hand."""
+    return loaded.files.get(name, loaded.document)
+
+
+def _at(file: Document, profile: str, *path: str | int) -> KeyPath:
+    """A key of a task file: in the profile at hand where that has it, else at the top."""
+    inside = ("profile", profile, *path)
+    return inside if file.positions.depth(inside) == len(inside) else path
+
+
+def _task(name: str, task: Task, loaded: Loaded) -> Iterator[Problem]:
+    file, profile = _file(loaded, name), loaded.profile_name
+    try:
+        adapter = load_adapter(task.adapter)
+    except UsageError:
+        what = f"there is no adapter called '{task.adapter}'."
+        yield file.problem(("adapter",), what, nearest(task.adapter, installed_adapters()), task.adapter)
+        return
+    yield from _options(task, adapter, file, profile)
+    yield from _metrics(task, adapter, file)
+    allowed = {*adapter.columns, *FREE_COLUMNS}
+    sources = [(s, i, source) for s in SPLITS for i, source in enumerate(getattr(task.data, s))]
+    named: list[tuple[KeyPath, str]] = [(_at(file, profile, "columns", column), column) for column in task.columns]
+    for split, index, source in sources:
+        path = _at(file, profile, "data", split)
+        named += [((*path, index, "columns", column), column) for column in source.columns or {}]
+        if source.side is not None and source.side not in ("source", "target", "gold"):
+            yield file.problem((*path, index, "side"), f"must be source, target or gold, found '{source.side}'.")
+        if source.builtin is not None:
+            yield from _generator(source.builtin, source.split or "train", file, (*path, index))
+    for path, column in named:
+        if column not in allowed:
+            what = f"the {adapter.name} adapter has no column '{column}'."
+            yield file.problem(path, what, nearest(column, adapter.columns))
+
+
+def _options(task: Task, adapter: Adapter, file: Document, profile: str) -> Iterator[Problem]:
+    places = {key: (file, _at(file, profile, "options", key)[:-1]) for key in task.options}
+    try:
+        validate(adapter.options, task.options, file, ("options",), places)
+    except UsageError as error:
+        yield from error.problems
+
+
+def _metrics(task: Task, adapter: Adapter, file: Document) -> Iterator[Problem]:
+    families = {re.sub(r"_at_\d+$", "_at_", name) for name in adapter.metrics}
+    for key, name in [("metric", task.metric), *(("also", also) for also in task.also)]:
+        try:
+            metric(name)
+        except UsageError:
+            hint = nearest(name, adapter.metrics)
+            yield file.problem((key,), f"there is no metric called '{name}'.", hint, name)
+            continue
+        if re.sub(r"_at_\d+$", "_at_", name) not in families:
+            known = ", ".join(m for m in adapter.metrics if m in METRICS)
+            what = f"the metric '{name}' does not fit the {adapter.name} adapter."
+            yield file.problem((key,), what, f"Allowed: {known}.", name)
+
+
+def _generator(builtin: str, split: str, file: Document, path: KeyPath) -> Iterator[Problem]:
+    from xharness import micro
+
+    if builtin not in micro.DATASETS:
+        what = f"the built-in generator has no data set '{builtin}'."
+        yield file.problem((*path, "builtin"), what, nearest(builtin, micro.DATASETS), builtin)
+    elif split not in (splits := micro.DATASETS[builtin].splits):
+        what = f"the built-in data set '{builtin}' has no split '{split}'."
+        yield file.problem((*path, "split"), what, nearest(split, splits), split)
+
+
+def _roles(loaded: Loaded) -> Iterator[Problem]:
+    """Intermediates and what targets are tuned on must train and have train data; targets must have test data."""
+    suite, profile = loaded.suite, loaded.profile_name
+    members = [
+        (m, ("mixture", i, "tasks")) for i in loaded.intermediates if i in suite.mixture for m in suite.mixture[i].tasks
+    ]
+    single = [(i, ("grid", "intermediates")) for i in loaded.intermediates if i in loaded.tasks and i != NONE]
+    for name, path in [*single, *members]:
+        task, file = loaded.tasks[name], _file(loaded, name)
+        if not load_adapter(task.adapter).trains:
+            what = f"'{name}' is a {task.adapter} task, which trains nothing; it cannot be an intermediate."
+            yield loaded.document.problem(path, what, value=name)
+        elif not task.data.train:
+            what = f"'{name}' has no train data in the profile '{profile}', and is used as an intermediate."
+            yield file.problem(_at(file, profile, "data"), what)
+    for name in loaded.targets:
+        task, file = loaded.tasks[name], _file(loaded, name)
+        if not task.data.test:
+            what = f"'{name}' has no test data in the profile '{profile}', and is used as a target."
+            yield file.problem(_at(file, profile, "data"), what)
+        if load_adapter(task.adapter).trains:
+            yield from _tuning(name, task, file, loaded)
+
+
+def _tuning(name: str, task: Task, file: Document, loaded: Loaded) -> Iterator[Problem]:
+    """What a target is tuned on: train data, the same adapter, the same labels."""
+    source = loaded.tasks[task.tune_on] if task.tune_on else task
+    path = _at(file, loaded.profile_name, "tune_on") if task.tune_on else _at(file, loaded.profile_name, "data")
+    if not source.data.train:
+        what = (
+            f"'{source.name}' has no train data in the profile '{loaded.profile_name}' to tune the target '{name}' on."
+        )
+        yield file.problem(path, what, "Name a task that has some as tune_on." if source is task else "")
+    if source.adapter != task.adapter:
+        what = f"'{source.name}' is a {source.adapter} task, '{name}' a {task.adapter} task: its head would not fit."
+        yield file.problem(path, what)
+    elif source.labels != task.labels and task.adapter != "multiple_choice":
+        what = (
+            f"'{source.name}' has other labels ({', '.join(source.labels)}) than '{name}' ({', '.join(task.labels)})."
+        )
+        yield file.problem(path, what, "The order counts too.")

@@ -1,0 +1,94 @@
+"""Whether the patterns and conditions of a suite can mean anything: silence would hide a typo until the run is over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+from xharness.collect.cells import Cell, matches
+from xharness.collect.conditions import CONDITIONS, spelled
+from xharness.collect.expression import compile_expression
+from xharness.errors import Problem, UsageError, nearest
+from xharness.spec.load import Loaded
+from xharness.spec.parse import KeyPath
+from xharness.spec.suite import Checkpoint
+
+
+def check_patterns(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> None:
+    """UsageError for patterns that no cell of any profile matches, and for conditions that are none.
+
+    What a suite inherits by `extends` may well match nothing: it was written for the larger grid.
+    """
+    problems = [*_patterns(loaded, extra), *_conditions(loaded), *_languages(loaded, extra)]
+    if problems:
+        raise UsageError(*problems)
+
+
+def _own(loaded: Loaded, path: KeyPath) -> bool:
+    """Whether the suite's own file says it."""
+    return loaded.document.base is None or loaded.document.place(path)[0] is loaded.document
+
+
+def _patterns(loaded: Loaded, extra: Sequence[Checkpoint]) -> Iterator[Problem]:
+    suite = loaded.suite
+    given: list[tuple[KeyPath, str]] = []
+    given += [(("grid", "include"), pattern) for pattern in suite.grid.include]
+    given += [(("grid", "exclude"), pattern) for pattern in suite.grid.exclude]
+    given += [(("mark", i, "cells"), mark.cells) for i, mark in enumerate(suite.mark)]
+    given += [(("expect", i, "cells"), expect.cells) for i, expect in enumerate(suite.expect)]
+    for path, pattern in given:
+        if _own(loaded, path) and not any(matches(pattern, cell) for cell in _universe(loaded, extra)):
+            names = {f"{c.intermediate}->{c.target}" for c in _universe(loaded, extra)} if len(pattern) < 200 else set()
+            close = nearest(pattern.split("[")[0], names)
+            yield loaded.document.problem(path, f"the pattern {pattern!r} matches no cell.", close, pattern)
+
+
+def _universe(loaded: Loaded, extra: Sequence[Checkpoint]) -> Iterator[Cell]:
+    """Every cell that a profile of the suite could have, includes and excludes aside."""
+    suite, profiles = loaded.suite, loaded.suite.profile.values()
+    checkpoints = dict.fromkeys((*(c.name for c in suite.checkpoint), *(c.name for c in extra)))
+    intermediates = dict.fromkeys((*suite.grid.intermediates, *(i for p in profiles for i in p.intermediates or ())))
+    targets = dict.fromkeys((*suite.grid.targets, *(t for p in profiles for t in p.targets or ())))
+    seeds = dict.fromkeys((*suite.grid.seeds, *(s for p in profiles for s in p.seeds or ())))
+    name = loaded.path.name
+    for checkpoint, intermediate, target, seed in product(checkpoints or ("",), intermediates, targets, seeds):
+        yield Cell(name, intermediate, target, checkpoint, seed)
+
+
+def _conditions(loaded: Loaded) -> Iterator[Problem]:
+    for index, mark in enumerate(loaded.suite.mark):
+        path = ("mark", index, "skipif")
+        condition = mark.skipif
+        if condition is None or not _own(loaded, path):
+            continue
+        try:
+            compile_expression(spelled(condition), "skipif")
+        except UsageError as error:
+            yield loaded.document.problem(path, error.problems[0].what, f"Allowed: {CONDITIONS}.")
+            continue
+        for word in re.findall(r"[^\s()]+", spelled(condition)):
+            kind, _, value = word.partition(":")
+            if kind == "profile" and value and value not in loaded.suite.profile:
+                what = f"there is no profile '{value}'."
+                yield loaded.document.problem(path, what, nearest(value, loaded.suite.profile))
+            elif word not in ("and", "or", "not", "no_gpu", "offline") and not (
+                kind in ("missing", "profile") and value
+            ):
+                yield loaded.document.problem(path, f"'{word}' is not a condition.", f"Allowed: {CONDITIONS}.")
+
+
+def _languages(loaded: Loaded, extra: Sequence[Checkpoint]) -> Iterator[Problem]:
+    """An expectation on a language that none of its targets has in any profile."""
+    for index, expect in enumerate(loaded.suite.expect):
+        path = ("expect", index, "language")
+        if expect.language is None or not _own(loaded, path):
+            continue
+        targets = {c.target for c in _universe(loaded, extra) if matches(expect.cells, c)}
+        known: set[str] = set()
+        for name in targets & loaded.tasks.keys():
+            whole = loaded.files[name].values.get("languages") if name in loaded.files else None
+            known |= {*loaded.tasks[name].languages, *(whole or ())}
+        if known and expect.language not in known:
+            what = f"no target of this expectation has the language '{expect.language}'."
+            yield loaded.document.problem(path, what, nearest(expect.language, known), expect.language)

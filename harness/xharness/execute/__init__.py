@@ -1,0 +1,1 @@
+"""Runs the steps that are missing, on worker processes."""

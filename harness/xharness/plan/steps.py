@@ -1,0 +1,333 @@
+"""From cells to steps, keyed by content: what two cells share is one step.
+
+    none row:        tune(target) -> evaluate
+    other rows:      tune(intermediate) -> tune(target) -> evaluate
+    retrieval:       [tune(intermediate) ->] embed -> mine
+
+XQuAD and MLQA name the same `tune_on`, so their tuning has one key; so have all targets' intermediate, and a
+retrieval target under several seeds of an untouched encoder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import xharness
+from xharness.adapter import load_adapter
+from xharness.collect.cells import Cell
+from xharness.data import examples as data
+from xharness.errors import CheckpointError, DataError, HarnessError, Problem, nearest
+from xharness.plan.work import AnyWork, Device, Embed, Evaluate, Mine, Trained, Tune
+from xharness.spec.load import NONE, Loaded
+from xharness.spec.suite import Checkpoint
+from xharness.spec.task import Recipe, Task
+from xharness.store.steps import content_key
+
+Made = TypeVar("Made")
+
+KEY_FORMAT = 1
+"""Version of the way keys are made; raise it only together with a migration of stores."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One unit of work with its content key."""
+
+    key: str
+    work: AnyWork
+    needs: tuple[str, ...]
+    """Keys of the steps whose outputs it reads."""
+    ingredients: dict[str, Any]
+    """All that can change its output."""
+    role: str
+    """`intermediate` or `target` for tunings; the kind otherwise."""
+
+
+@dataclass
+class Plan:
+    """The steps of a selection, and which step ends which cell."""
+
+    cells: list[Cell]
+    steps: dict[str, Step] = field(default_factory=dict)
+    """In an order in which each follows what it needs."""
+    ends: dict[str, str] = field(default_factory=dict)
+    """Cell name -> key of its last step."""
+    blocked: dict[str, str] = field(default_factory=dict)
+    """Cell name -> why it cannot be planned."""
+    dev: dict[str, str] = field(default_factory=dict)
+    """Cell name -> key of the step that knows its English dev score."""
+    first: frozenset[str] = frozenset()
+    """Keys to be made before the others."""
+
+    def under(self, name: str) -> list[Step]:
+        """The steps of one cell, in order."""
+        return [self.steps[k] for k in self.closure([self.ends[name]])] if name in self.ends else []
+
+    def closure(self, keys: Sequence[str]) -> list[str]:
+        """The keys and all they need, in order."""
+        wanted: set[str] = set()
+        stack = list(keys)
+        while stack:
+            key = stack.pop()
+            if key not in wanted:
+                wanted.add(key)
+                stack.extend(self.steps[key].needs)
+        return [k for k in self.steps if k in wanted]
+
+    def shared(self) -> dict[str, int]:
+        """Key -> number of cells that rest on the step."""
+        counts: dict[str, int] = dict.fromkeys(self.steps, 0)
+        for end in self.ends.values():
+            for key in self.closure([end]):
+                counts[key] += 1
+        return counts
+
+
+class Planner:
+    """Turns cells into steps; remembers identities and fingerprints, which cost a look at disk or Hub."""
+
+    def __init__(self, loaded: Loaded, extra: Sequence[Checkpoint] = (), device: Device | None = None) -> None:
+        self.loaded = loaded
+        self.checkpoints = {c.name: c for c in (*loaded.suite.checkpoint, *extra)}
+        self.device = device or Device()
+        here = loaded.path.resolve().parent
+        self.plugins = tuple(str((here / p).resolve()) for p in loaded.suite.plugins)
+        self._failures: dict[object, HarnessError] = {}
+        self._prints: dict[object, object] = {}
+
+    def plan(self, cells: Sequence[Cell]) -> Plan:
+        """All steps of the cells; a cell that cannot be planned is blocked, and says why."""
+        plan = Plan(list(cells))
+        for cell in cells:
+            try:
+                plan.ends[cell.name] = self._cell(plan, cell)
+            except HarnessError as error:
+                plan.blocked[cell.name] = str(error)
+        return plan
+
+    def _cell(self, plan: Plan, cell: Cell) -> str:
+        checkpoint = self.checkpoints[cell.checkpoint]
+        target = self.loaded.tasks[cell.target]
+        if cell.languages:
+            target = target.model_copy(update={"languages": cell.languages})
+        identity = self._remember(("identity", checkpoint.name), lambda: identity_of(checkpoint))
+        origin = {"checkpoint": checkpoint, "identity": identity, "device": self.device, "plugins": self.plugins}
+        parent = self._intermediate(plan, cell, origin)
+        if not load_adapter(target.adapter).trains:
+            end, dev = self._retrieval(plan, cell, target, origin, parent)
+        else:
+            end, dev = self._trained(plan, cell, target, origin, parent)
+        plan.dev[cell.name] = dev
+        return end
+
+    def _intermediate(self, plan: Plan, cell: Cell, origin: dict[str, Any]) -> str | None:
+        if cell.intermediate == NONE:
+            return None
+        mixture = self.loaded.suite.mixture.get(cell.intermediate)
+        names = mixture.tasks if mixture else (cell.intermediate,)
+        recipe = self.loaded.recipe_of(cell.intermediate)
+        work = Tune(
+            **origin,
+            tasks=tuple(self._training(name, recipe if not mixture else None) for name in names),
+            recipe=recipe,
+            cap=mixture.cap if mixture else None,
+            seed=cell.seed,
+            label=f"tune {cell.checkpoint} on {cell.intermediate}, seed {cell.seed}",
+        )
+        return self._add(plan, work, (), "intermediate")
+
+    def _trained(
+        self, plan: Plan, cell: Cell, target: Task, origin: dict[str, Any], parent: str | None
+    ) -> tuple[str, str]:
+        tuned_on = target.tune_on or target.name
+        recipe = self.loaded.recipe_of(target.name)
+        after = "" if parent is None else f" after {cell.intermediate}"
+        tune = Tune(
+            **origin,
+            parent=parent,
+            tasks=(self._training(tuned_on, recipe),),
+            recipe=recipe,
+            seed=cell.seed,
+            label=f"tune {cell.checkpoint}{after} on {tuned_on}, seed {cell.seed}",
+        )
+        tuned = self._add(plan, tune, (parent,) if parent else (), "target")
+        evaluate = Evaluate(
+            **origin,
+            parent=tuned,
+            target=target,
+            tuned_on=tuned_on,
+            recipe=self.loaded.recipe_of(target.name),
+            limit=self.loaded.limit_of(cell.target),
+            fingerprints=self._fingerprints(target, ("test",)),
+            label=f"evaluate {cell.name}",
+        )
+        return self._add(plan, evaluate, (tuned,), "evaluate"), tuned
+
+    def _retrieval(
+        self, plan: Plan, cell: Cell, target: Task, origin: dict[str, Any], parent: str | None
+    ) -> tuple[str, str]:
+        splits = tuple(s for s in ("dev", "test") if getattr(target.data, s))
+        common = {
+            **origin,
+            "target": target,
+            "limit": self.loaded.limit_of(cell.target),
+            "fingerprints": self._fingerprints(target, splits),
+        }
+        length = self.loaded.recipe_of(target.name).max_length
+        after = "" if parent is None else f" after {cell.intermediate}"
+        embed = Embed(
+            **common, parent=parent, max_length=length, label=f"embed {target.name} with {cell.checkpoint}{after}"
+        )
+        embedded = self._add(plan, embed, (parent,) if parent else (), "embed")
+        mine = Mine(**common, parent=parent, embeddings=embedded, label=f"mine {cell.name}")
+        end = self._add(plan, mine, (embedded,), "mine")
+        return end, end
+
+    def _training(self, name: str, recipe: Recipe | None) -> Trained:
+        task = self.loaded.tasks[name]
+        return Trained(
+            task=task.model_copy(update={"languages": ("en",)}),
+            recipe=recipe or self.loaded.recipe_of(name),
+            limit=self.loaded.limit_of(name),
+            fingerprints=self._fingerprints(task.model_copy(update={"languages": ("en",)}), ("train", "dev")),
+        )
+
+    def _fingerprints(self, task: Task, splits: tuple[str, ...]) -> tuple[str, ...]:
+        """Fingerprints of the splits over all languages; one language that is missing fails later, on its own."""
+        key = (task.name, "+".join(splits), task.languages)
+
+        def read() -> tuple[str, ...]:
+            found: list[str] = []
+            failures: list[DataError] = []
+            for split in splits:
+                for language in task.languages:
+                    try:
+                        found += [f"{split} {line}" for line in data.fingerprint(task, split, language)]  # type: ignore[arg-type]
+                    except DataError as error:
+                        failures.append(error)
+                        found.append(f"{split} missing[{language}]")
+            if len(failures) >= len(splits) * len(task.languages):
+                raise failures[0]
+            return tuple(found)
+
+        return self._remember(key, read)
+
+    def _remember(self, key: object, make: Callable[[], Made]) -> Made:
+        if key in self._failures:
+            raise self._failures[key]
+        if key not in self._prints:
+            try:
+                self._prints[key] = make()
+            except HarnessError as error:
+                self._failures[key] = error
+                raise
+        return cast("Made", self._prints[key])
+
+    def _add(self, plan: Plan, work: AnyWork, needs: tuple[str, ...], role: str) -> str:
+        made_of = ingredients(work)
+        key = content_key(work.KIND, made_of)
+        known = plan.steps.get(key)
+        if known is None:
+            plan.steps[key] = Step(key, work, needs, made_of, role)
+        elif role == "intermediate" and known.role != role:
+            plan.steps[key] = Step(key, known.work, needs, made_of, role)
+        return key
+
+
+TASK_FREE = {
+    "title",
+    "group",
+    "licence",
+    "citation",
+    "tags",
+    "note",
+    "recipe",
+    "counts_as",
+    "limit",
+    "profile",
+    "data",
+    "codes",
+    "tune_on",
+}
+"""Fields of a task that cannot change a result, or that count through fingerprints, recipe and limit."""
+EVALUATION_RECIPE = {"max_length", "doc_stride", "precision"}
+"""What of a recipe counts when nothing is trained."""
+
+
+def _task(task: Task, training: bool) -> dict[str, Any]:
+    adapter = load_adapter(task.adapter)
+    kept = task.model_dump(
+        mode="json", exclude=TASK_FREE | ({"languages", "also"} if training else set()), exclude_defaults=True
+    )
+    return {**kept, "adapter": f"{adapter.name}@{adapter.version}"}
+
+
+def ingredients(work: AnyWork) -> dict[str, Any]:
+    """All that can change the output of a step, as JSON values; what is in `FREE` cannot."""
+    dumped = work.model_dump(mode="json", exclude={*work.FREE, "checkpoint", "tasks", "target", "recipe", "limit"})
+    out: dict[str, Any] = {"format": KEY_FORMAT, "version": work.VERSION, **dumped}
+    if work.parent is not None:
+        del out["identity"]  # The parent's key holds it already.
+    if isinstance(work, Tune):
+        out["recipe"] = work.recipe.model_dump(mode="json")
+        out["tasks"] = [
+            {
+                "task": _task(t.task, training=True),
+                "recipe": t.recipe.model_dump(mode="json", include={"max_length", "doc_stride"}),
+                "limit": t.limit.model_dump(mode="json", include={"train", "dev", "tokens"}),
+                "data": list(t.fingerprints),
+            }
+            for t in work.tasks
+        ]
+        return out
+    out["task"] = _task(work.target, training=False)
+    out["limit"] = work.limit.test
+    if isinstance(work, Evaluate):
+        out["recipe"] = work.recipe.model_dump(mode="json", include=EVALUATION_RECIPE)
+    else:
+        out["limit"] = [work.limit.dev, work.limit.test]
+    if isinstance(work, Embed):
+        out["retrieval"] = work.checkpoint.retrieval.model_dump(mode="json")
+    return out
+
+
+def identity_of(checkpoint: Checkpoint) -> str:
+    """A checkpoint by content: a hub commit, or the checksum of a folder's files; CheckpointError without one."""
+    if checkpoint.hub:
+        try:
+            return f"hub:{checkpoint.hub}@{data.hub_commit('model', checkpoint.hub, checkpoint.revision)}"
+        except DataError as error:
+            raise CheckpointError(*error.problems) from None
+    folder = builtin_folder(checkpoint.builtin) if checkpoint.builtin else Path(str(checkpoint.path)).expanduser()
+    if not folder.is_dir():
+        raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", f"the folder {folder} does not exist."))
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(
+            Problem(
+                f"checkpoint {checkpoint.name}",
+                f"{folder} has no config.json.",
+                "A checkpoint is a folder saved by transformers.",
+            )
+        )
+    wanted = ("*.json", "*.safetensors", "*.bin", "*.model", "*.txt")
+    files = sorted({f for pattern in wanted for f in folder.glob(pattern)})
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.name} {data.file_sha256(file)}\n".encode())
+    return f"files:{digest.hexdigest()}"
+
+
+BUILT_IN = ("tiny",)
+"""Names of the encoders that come with the package."""
+
+
+def builtin_folder(name: str) -> Path:
+    """The folder of a built-in encoder."""
+    folder = Path(xharness.__file__).parent / "micro" / "encoder"
+    if name not in BUILT_IN:
+        raise CheckpointError(f"no built-in checkpoint is called '{name}'. {nearest(name, BUILT_IN)}")
+    return folder

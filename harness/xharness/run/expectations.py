@@ -1,0 +1,152 @@
+"""`[[expect]]`: bounds on scores and differences, checked after a run like assertions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xharness.collect.cells import Cell, matches
+from xharness.errors import HarnessError
+from xharness.record import Record
+from xharness.spec.load import NONE, Loaded
+from xharness.spec.suite import Expect
+
+Folder = Callable[[str], Path]
+"""Where a step's output lies, by its key."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One expectation held against one cell."""
+
+    cell: str
+    expected: str
+    """In words: `score of xnli at least 53.3`."""
+    found: float | None
+    """None when there is nothing to judge: the cell was not scored."""
+    failed: bool
+    reason: str = ""
+    low: float | None = None
+    """95% interval of what was found, where the expectation failed and the outcomes are there."""
+    high: float | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+    def sentence(self) -> str:
+        """Expected, found, interval, and why it was expected."""
+        why = f" ({self.reason})" if self.reason else ""
+        if self.found is None:
+            return f"expected {self.expected}, but the cell has no whole score{why}"
+        within = "" if self.low is None else f", 95% interval {self.low:.1f} to {self.high:.1f}"
+        return f"expected {self.expected}, found {self.found:.1f}{within}{why}"
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """What a run's records say of its cells."""
+
+    loaded: Loaded
+    values: dict[str, dict[str, dict[str, float]]]
+    """Cell -> metric -> language -> 0 to 100."""
+    keys: dict[str, str]
+    """Cell -> key of the step that scored it."""
+    folder: Folder | None
+    drawn: dict[tuple[str, ...], Any] = field(default_factory=dict)
+    """Cells -> (languages, resampled scores [resamples, languages, cells]), each drawn once."""
+
+
+def judge(
+    loaded: Loaded, cells: Sequence[Cell], records: Sequence[Record], folder: Folder | None = None
+) -> list[Judged]:
+    """Every expectation against every cell that it names; a cell without a score is reported, not failed twice.
+
+    With `folder`, those that fail have the interval of what was found.
+    """
+    values: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    for record in records:
+        values[record.cell][record.metric][record.language] = record.value
+    scores = _Scores(loaded, values, {r.cell: r.key for r in records}, folder)
+    return [_judge(e, c, scores) for e in loaded.suite.expect for c in cells if matches(e.cells, c)]
+
+
+def _judge(expect: Expect, cell: Cell, scores: _Scores) -> Judged:
+    task = scores.loaded.tasks[cell.target]
+    languages = [expect.language] if expect.language else list(cell.languages or task.languages)
+    plain = Cell(cell.suite, NONE, cell.target, cell.checkpoint, cell.seed)
+    value = _mean(scores.values[cell.name][task.metric], languages)
+    base: float | None = 0.0
+    if expect.over == "none":
+        base = _mean(scores.values[plain.name][task.metric], languages)
+    elif expect.over == "chance":
+        base = _mean(scores.values[cell.name]["chance"], languages)
+    found = None if value is None or base is None else value - base
+    low, high = expect.at_least, expect.at_most
+    failed = found is not None and ((low is not None and found < low) or (high is not None and found > high))
+    judged = Judged(cell.name, _words(expect), found, failed, expect.reason)
+    if not failed or scores.folder is None or base is None:
+        return judged
+    pair = (plain, cell) if expect.over == "none" else (cell,)
+    ends = _interval(pair, languages, base if expect.over == "chance" else 0.0, scores)
+    return Judged(cell.name, judged.expected, found, failed, expect.reason, *ends)
+
+
+def _words(expect: Expect) -> str:
+    of = f" [{expect.language}]" if expect.language else ""
+    words = {"score": "score", "none": "difference from none", "chance": "score over chance"}[expect.over] + of
+    bounds = []
+    if expect.at_least is not None:
+        bounds.append(f"at least {expect.at_least:g}")
+    if expect.at_most is not None:
+        bounds.append(f"at most {expect.at_most:g}")
+    return f"{words} {' and '.join(bounds)}"
+
+
+def _mean(values: dict[str, float], languages: Sequence[str]) -> float | None:
+    """The mean over languages; None when one is missing."""
+    found = [values[language] for language in languages if language in values]
+    return sum(found) / len(found) if found and len(found) == len(languages) else None
+
+
+def _interval(pair: tuple[Cell, ...], languages: Sequence[str], base: float, scores: _Scores) -> tuple[float, ...]:
+    """The 95% interval of one cell's score, or of the difference of two; none where the outcomes are gone."""
+    from xharness.score.statistics import interval
+
+    names = tuple(cell.name for cell in pair)
+    if names not in scores.drawn:
+        try:
+            scores.drawn[names] = _resampled(pair, scores)
+        except HarnessError:
+            scores.drawn[names] = ((), None)
+    order, draws = scores.drawn[names]
+    if not set(languages) <= set(order):
+        return ()
+    means = draws[:, [order.index(language) for language in languages], :].mean(axis=1)
+    return interval(means[:, -1] - (means[:, 0] if len(pair) > 1 else base))
+
+
+def _resampled(pair: tuple[Cell, ...], scores: _Scores) -> tuple[tuple[str, ...], Any]:
+    """(languages, [resamples, languages, cells]); HarnessError where the outcomes are gone or do not match."""
+    from xharness.score.matching import FILE, Scored, matched
+    from xharness.score.statistics import bootstrap
+
+    assert scores.folder is not None
+    task = scores.loaded.tasks[pair[0].target]
+    rows = [
+        (
+            cell.name,
+            Scored(
+                task.metric,
+                tuple(task.languages),
+                {task.metric: {cell.seed: scores.values[cell.name][task.metric]}},
+                {cell.seed: scores.folder(scores.keys[cell.name]) / FILE},
+            ),
+        )
+        for cell in pair
+    ]
+    sample = matched(task.name, rows)
+    return sample.languages, bootstrap(sample)

@@ -1,0 +1,60 @@
+"""Which cells failed last, for `--lf` and `--ff`: kept in the newest finished run of the same suite and profile."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from xharness.collect.cells import Cell
+from xharness.spec.load import Loaded
+from xharness.store.runs import finished_runs, read_facts
+
+Mode = Literal["only", "first"]
+BAD = ("failed", "not run")
+
+
+def still_failing(before: Iterable[str], cells: Sequence[Mapping[str, Any]], wrong: Collection[str] = ()) -> list[str]:
+    """Names of the cells that fail now, those in `wrong` (an expectation failed) among them.
+
+    What failed before and was not run this time is remembered.
+    """
+    now = {c["name"]: c["status"] in BAD or c["name"] in wrong for c in cells}
+    return sorted({*(n for n in before if n not in now), *(n for n, bad in now.items() if bad)})
+
+
+def last_failed(store: Path, loaded: Loaded) -> list[str] | None:
+    """Names of the cells that failed last; None when the suite was never run to its end in this profile."""
+    suite = loaded.path.resolve()
+    for folder in reversed(finished_runs(store)):
+        run = read_facts(folder)
+        if run is None or run.get("state") != "finished" or run.get("profile") != loaded.profile_name:
+            continue
+        if Path(run.get("suite", "")).resolve() == suite:
+            return [str(name) for name in run.get("failing", ())]
+    return None
+
+
+def by_last_failed(
+    cells: Sequence[Cell], mode: Mode | None, store: Path, loaded: Loaded
+) -> tuple[list[Cell], frozenset[str], str]:
+    """(cells, names of those that failed last, what to tell the user): the failed ones alone, or before the others.
+
+    As with pytest, all cells stay when none of them failed last.
+    """
+    if mode is None:
+        return list(cells), frozenset(), ""
+    names = last_failed(store, loaded)
+    wanted = frozenset(names or ())
+    failed = [c for c in cells if c.name in wanted]
+    if not failed:
+        if names is None:
+            note = "this suite was never run in this profile and store"
+        else:
+            note = f"{len(names)} failed cells are not among the selected ones" if names else "no cell failed last"
+        return list(cells), frozenset(), f"{note}: all cells are taken"
+    first = frozenset(c.name for c in failed)
+    told = f"{len(failed)} cell{'s' if len(failed) > 1 else ''} that failed last"
+    if mode == "only":
+        return failed, first, f"only the {told}"
+    return [*failed, *(c for c in cells if c.name not in first)], first, f"first the {told}"

@@ -1,0 +1,135 @@
+"""What became of the cells, and the records behind the board: read from the store, no model needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from xharness.collect.cells import Cell
+from xharness.execute.execution import Outcome
+from xharness.plan.steps import Plan
+from xharness.record import Record
+from xharness.store.steps import Store
+
+
+class Status(StrEnum):
+    """How a cell ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    XFAILED = "xfailed"
+    XPASSED = "xpassed"
+    NOT_RUN = "not run"
+
+
+BAD = (Status.FAILED, Status.NOT_RUN)
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """One cell's end."""
+
+    name: str
+    checkpoint: str
+    intermediate: str
+    target: str
+    seed: int
+    status: Status
+    reason: str = ""
+    key: str = ""
+    """Key of the step that ended it."""
+    dev: float | None = None
+    """Score on the English dev set, by which `best per target` chooses."""
+    seconds: float = 0.0
+    """Of the steps this run made for it; shared steps count in every cell."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+def cell_results(
+    plan: Plan, outcome: Outcome, store: Store, skipped: Mapping[Cell, str], xfail: Mapping[str, str]
+) -> tuple[list[CellResult], list[Record]]:
+    """The end of every cell and the records of those that were scored."""
+    results: list[CellResult] = []
+    records: list[Record] = []
+    for cell in plan.cells:
+        key = plan.ends.get(cell.name, "")
+        status, reason = Status.PASSED, ""
+        if cell.name in plan.blocked:
+            status, reason = Status.FAILED, plan.blocked[cell.name]
+        elif key in outcome.failed:
+            status, reason = Status.FAILED, outcome.failed[key]
+        elif key in outcome.not_run:
+            status, reason = Status.NOT_RUN, _why_not_run(plan, outcome, outcome.not_run[key])
+        if status is Status.PASSED:
+            found, errors = records_of(cell, key, store.read_json(key, "scores.json"))
+            records += found
+            if errors:
+                status, reason = Status.FAILED, "; ".join(errors)
+        if cell.name in xfail:
+            reason = f"{xfail[cell.name]}" + (f" ({reason})" if reason else "")
+            status = Status.XFAILED if status in BAD else Status.XPASSED
+        results.append(
+            CellResult(
+                cell.name,
+                cell.checkpoint,
+                cell.intermediate,
+                cell.target,
+                cell.seed,
+                status,
+                reason,
+                key,
+                dev=dev_score(store, plan.dev.get(cell.name, "")),
+                seconds=sum(outcome.seconds.get(s.key, 0.0) for s in plan.under(cell.name)),
+            )
+        )
+    for cell, why in skipped.items():
+        results.append(
+            CellResult(cell.name, cell.checkpoint, cell.intermediate, cell.target, cell.seed, Status.SKIPPED, why)
+        )
+    return results, records
+
+
+def _why_not_run(plan: Plan, outcome: Outcome, why: str) -> str:
+    if why == "stopped":
+        return "not run: stopped before its turn"
+    label = plan.steps[why].work.label
+    return f"not run: needs '{label}', which failed: {outcome.failed.get(why, '')}"
+
+
+def records_of(cell: Cell, key: str, scores: Mapping[str, Any]) -> tuple[list[Record], list[str]]:
+    """The records of one scored cell, and what went wrong in single languages."""
+    records: list[Record] = []
+    errors: list[str] = []
+    for language, found in scores["languages"].items():
+        if "error" in found:
+            errors.append(f"[{language}] {found['error']}")
+            continue
+        place = (cell.name, cell.checkpoint, cell.intermediate, cell.target, cell.seed, language)
+        values = {scores["metric"]: found["score"], **found["values"]}
+        if "chance" in found:
+            values["chance"] = found["chance"]
+        records += [
+            Record(
+                *place,
+                metric=metric,
+                value=float(value),
+                n=int(found["n"]),
+                key=key,
+                degenerate=bool(found.get("degenerate")),
+            )
+            for metric, value in values.items()
+        ]
+    return records, errors
+
+
+def dev_score(store: Store, key: str) -> float | None:
+    """The English dev score that a step's summary holds."""
+    manifest = store.manifest(key) if key else None
+    value = (manifest or {}).get("summary", {}).get("dev")
+    return float(value) if isinstance(value, (int, float)) else None

@@ -1,0 +1,256 @@
+"""One run from the command line to its exit code: collect, plan, execute, score, report."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from xharness.adapter import load_adapter
+from xharness.collect.cells import Cell, Selection, collect, expected_failure, given_checkpoints, select, skipper
+from xharness.collect.fit import check_known
+from xharness.errors import ExitCode
+from xharness.execute.execution import Options, Outcome, execute
+from xharness.plan.steps import Plan, Planner
+from xharness.plan.work import Device
+from xharness.run.display import Display, duration
+from xharness.run.expectations import Judged, judge
+from xharness.run.failed import Mode, by_last_failed, last_failed, still_failing
+from xharness.run.provenance import cores, git_state, gpus, hardware, memory_bytes, versions
+from xharness.run.results import BAD, CellResult, Status, cell_results
+from xharness.spec.load import Loaded, load_suite
+from xharness.spec.suite import Checkpoint
+from xharness.spec.task import Task
+from xharness.store.files import told
+from xharness.store.runs import EVENTS, LOG, new_run, write_run
+from xharness.store.steps import Store
+
+WORKER_MEMORY = 3 << 30
+"""Memory that `-n auto` reckons for a worker, in bytes: a small encoder in training."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for."""
+
+    suite: str
+    selection: Selection = field(default_factory=Selection)
+    profile: str | None = None
+    checkpoints: tuple[str, ...] = ()
+    """As given: names of the suite's are kept alone, hub ids and folders are added."""
+    store: Path = Path(".xharness")
+    device: str = "auto"
+    workers: int | None = None
+    """None is auto."""
+    max_failures: int | None = None
+    keep: str = "intermediates"
+    verbosity: int = 0
+    save_seconds: float = 120.0
+    stuck_seconds: float = 3600.0
+    failed: Mode | None = None
+    """The cells that failed last alone, or first."""
+    events: Path | None = None
+    """Where every event goes, beside the run's folder."""
+    argv: tuple[str, ...] = ()
+
+
+@dataclass
+class Prepared:
+    """A request resolved down to its plan."""
+
+    loaded: Loaded
+    extra: tuple[Checkpoint, ...]
+    cells: list[Cell]
+    skipped: dict[Cell, str]
+    plan: Plan
+    store: Store
+    note: str = ""
+    """What the choice by last failure came to."""
+
+
+@dataclass
+class Finished:
+    """A run that came to its end."""
+
+    folder: Path
+    results: list[CellResult]
+    judged: list[Judged]
+    outcome: Outcome
+    seconds: float
+    exit_code: ExitCode = ExitCode.OK
+    made: dict[str, Any] = field(default_factory=dict)
+
+
+def prepare(request: Request) -> Prepared:
+    """Load, collect, select and plan; nothing is written."""
+    loaded = load_suite(request.suite, request.profile)
+    extra, kept = given_checkpoints(request.checkpoints, loaded)
+    check_known(loaded, extra)
+    cells = select(collect(loaded, extra), replace(request.selection, checkpoints=kept), loaded)
+    cells, first, note = by_last_failed(cells, request.failed, request.store, loaded)
+    skip_reason = skipper(loaded, gpu=gpus() > 0)
+    skipped = {c: why for c in cells if (why := skip_reason(c)) is not None}
+    _, threads = parallel(request, loaded)
+    device = Device(
+        device=request.device, threads=threads, tokens=loaded.profile.device_tokens, save_seconds=request.save_seconds
+    )
+    plan = Planner(loaded, extra, device).plan([c for c in cells if c not in skipped])
+    plan.first = frozenset(plan.closure([plan.ends[name] for name in first if name in plan.ends]))
+    return Prepared(loaded, extra, cells, skipped, plan, Store(request.store), note)
+
+
+def parallel(request: Request, loaded: Loaded) -> tuple[int, int]:
+    """(workers, threads of each): the machine's cores divided, never oversubscribed; one worker a GPU."""
+    total = cores()
+    if request.workers is not None:
+        share = max(1, total // request.workers)
+        return request.workers, min(loaded.profile.threads or share, share)
+    if request.device != "cpu" and (found := gpus()):
+        return found, max(1, total // found)
+    # Steps side by side use cores better than one step on all of them, as far as memory reaches.
+    fits = max(1, min(total, memory_bytes() // WORKER_MEMORY if memory_bytes() else total))
+    threads = min(loaded.profile.threads or max(1, total // fits), total)
+    return max(1, min(total // threads, fits)), threads
+
+
+def run(request: Request, console: Console) -> Finished:
+    """Run what is missing and write the run's folder; KeyboardInterrupt passes through with nothing half done."""
+    began = time.time()
+    prepared = prepare(request)
+    store, loaded = prepared.store.prepare(), prepared.loaded
+    store.sweep()
+    workers, threads = parallel(request, loaded)
+    folder = new_run(store.root, loaded.path.stem, loaded.profile_name or "default")
+    about = {"run": folder.name, "versions": versions()}
+    options = Options(
+        workers=workers,
+        threads=threads,
+        max_failures=request.max_failures,
+        keep=request.keep,
+        stuck_seconds=request.stuck_seconds,
+        log=folder / LOG,
+        about=about,
+    )
+    head = _head(prepared, request, workers, threads, began)
+    write_run(folder, {**head, "state": "running"})
+    if request.verbosity >= 0:
+        cells = f"{len(prepared.cells)} cells, {len(prepared.plan.steps)} steps · {workers} workers × {threads} threads"
+        console.print(
+            f"{loaded.suite.title} · profile {loaded.profile_name or '-'} · {cells}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        if prepared.note:
+            console.print(prepared.note, style="yellow", highlight=False)
+    with (
+        (folder / EVENTS).open("a", encoding="utf-8") as log,
+        request.events.open("a", encoding="utf-8") if request.events else nullcontext() as copy,
+        Display(console, prepared.plan, request.verbosity) as shown,
+    ):
+
+        def listen(event: dict[str, Any]) -> None:
+            if event["event"] not in ("tick", "progress"):
+                line = json.dumps({"time": time.time(), **event}, ensure_ascii=False) + "\n"
+                for stream in (log, copy) if copy else (log,):
+                    with told(Path(stream.name), "write"):
+                        stream.write(line)
+                        stream.flush()
+            shown(event)
+
+        outcome = execute(prepared.plan, store, options, listen)
+    return _finish(prepared, outcome, folder, head, began)
+
+
+def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, Any], began: float) -> Finished:
+    loaded = prepared.loaded
+    xfail = {c.name: why for c in prepared.plan.cells if (why := expected_failure(c, loaded)) is not None}
+    results, records = cell_results(prepared.plan, outcome, prepared.store, prepared.skipped, xfail)
+    order = {c.name: i for i, c in enumerate(prepared.cells)}
+    results.sort(key=lambda r: order[r.name])
+    judged = judge(loaded, prepared.cells, records, prepared.store.path)
+    seconds = time.time() - began
+    bad = any(r.status in BAD for r in results) or any(j.failed for j in judged)
+    exit_code = ExitCode.FAILED if bad else ExitCode.OK
+    cells = [r.as_json() for r in results]
+    made = {
+        **head,
+        "state": "finished",
+        "seconds": seconds,
+        "peak_memory": outcome.memory,
+        "made": len(outcome.done),
+        "reused": len(outcome.reused),
+        "exit": int(exit_code),
+        "cells": cells,
+        "failing": still_failing(
+            last_failed(prepared.store.root, loaded) or (), cells, {j.cell for j in judged if j.failed}
+        ),
+        "expectations": [j.as_json() for j in judged],
+    }
+    write_run(folder, made, records)
+    return Finished(folder, results, judged, outcome, seconds, exit_code, made)
+
+
+def _head(prepared: Prepared, request: Request, workers: int, threads: int, began: float) -> dict[str, Any]:
+    """What the board and a later reader need of the suite, as JSON."""
+    loaded = prepared.loaded
+    planner = {c.name: c for c in (*loaded.suite.checkpoint, *prepared.extra)}
+    shown = dict.fromkeys(c.checkpoint for c in prepared.cells)
+    return {
+        "suite": str(loaded.path.resolve()),
+        "title": loaded.suite.title,
+        "profile": loaded.profile_name,
+        "note": loaded.profile.note,
+        "comparable": loaded.profile.comparable,
+        "scheme": loaded.suite.scheme,
+        "baselines": list(loaded.suite.baselines),
+        "intermediates": [i for i in loaded.intermediates if any(c.intermediate == i for c in prepared.cells)],
+        "targets": [t for t in loaded.targets if any(c.target == t for c in prepared.cells)],
+        "seeds": sorted({c.seed for c in prepared.cells}),
+        "checkpoints": {n: planner[n].model_dump(mode="json") for n in shown},
+        "tasks": {name: _task_facts(task) for name, task in loaded.tasks.items()},
+        "titles": {name: mixture.title or name for name, mixture in loaded.suite.mixture.items()},
+        "resolved": loaded.suite.model_dump(mode="json", exclude_defaults=True),
+        "argv": list(request.argv or sys.argv),
+        "started": began,
+        "workers": workers,
+        "threads": threads,
+        "versions": versions(),
+        "git": git_state(Path.cwd()),
+        "hardware": hardware(),
+        "languages_selected": {c.name: list(c.languages) for c in prepared.cells if c.languages},
+    }
+
+
+def _task_facts(task: Task) -> dict[str, Any]:
+    """What the board says of a task; the adapter's options with their defaults, since a reader must see them."""
+    shown = {"title", "counts_as", "group", "metric", "also", "languages", "adapter", "note"}
+    options = load_adapter(task.adapter).options(**task.options).model_dump(mode="json")
+    return {**task.model_dump(mode="json", include=shown), "options": options}
+
+
+def summary_line(finished: Finished) -> str:
+    """`97 passed, 2 skipped in 4 min 10 s (…)`, as pytest's last line."""
+    counts = {status: sum(r.status is status for r in finished.results) for status in Status}
+    parts = [f"{n} {status}" for status, n in counts.items() if n]
+    wrong = sum(j.failed for j in finished.judged)
+    if wrong:
+        parts.append(f"{wrong} expectation{'s' if wrong > 1 else ''} failed")
+    outcome = finished.outcome
+    memory = f", peak memory of a worker {outcome.memory / 2**30:.1f} GiB" if outcome.memory else ""
+    return (
+        f"{', '.join(parts)} in {duration(finished.seconds)} "
+        f"({len(outcome.done)} steps made, {len(outcome.reused)} reused{memory})"
+    )
+
+
+def slowest(finished: Finished, store: Store, count: int) -> list[tuple[float, str]]:
+    """(seconds, label) of the steps that took this run longest; all of them where the count is 0."""
+    times = sorted(((s, k) for k, s in finished.outcome.seconds.items() if k in finished.outcome.done), reverse=True)
+    shown = times[:count] if count else times
+    return [(seconds, str((store.manifest(key) or {}).get("label", key))) for seconds, key in shown]

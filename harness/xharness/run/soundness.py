@@ -1,0 +1,244 @@
+"""All that can be known of a suite without training: its data, its checkpoints, how long its examples are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from xharness.adapter import Example, load_adapter, retrieval_adapter
+from xharness.collect.cells import collect, skipper
+from xharness.collect.fit import check_fit, load_own_plugins
+from xharness.collect.patterns import check_patterns
+from xharness.data.examples import examples
+from xharness.errors import ExitCode, HarnessError, Problem, UsageError
+from xharness.plan.steps import identity_of
+from xharness.spec.load import NONE, Loaded
+from xharness.spec.parse import Document, KeyPath
+from xharness.spec.suite import Checkpoint
+from xharness.spec.task import Recipe, Task
+
+SAMPLE = 1000
+"""Examples of a split and language whose lengths are measured."""
+WIDE = 1 << 20
+"""A maximum length that cuts nothing."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One split in one language that some cell needs."""
+
+    task: str
+    split: str
+    language: str
+    length: int
+    """Maximum length, in sub-words, of the training or evaluation that reads it."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was found of it."""
+
+    wanted: Wanted
+    rows: int
+    longest: int | None = None
+    """Sub-words of the longest example measured; None without a tokenizer."""
+    beyond: float = 0.0
+    """Share of the measured examples that are longer than the recipe's maximum length."""
+
+
+@dataclass
+class Report:
+    """What is wrong, and what is worth knowing."""
+
+    usage: list[Problem] = field(default_factory=list)
+    """Of the suite and task files."""
+    data: list[Problem] = field(default_factory=list)
+    """Of data and checkpoints."""
+    notes: list[str] = field(default_factory=list)
+    measured: list[Measured] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """4 for files that cannot be used, 1 for data or checkpoints that cannot."""
+        return ExitCode.USAGE if self.usage else ExitCode.FAILED if self.data else ExitCode.OK
+
+
+def check_suite(
+    loaded: Loaded,
+    extra: Sequence[Checkpoint] = (),
+    tell: Callable[[str], None] = lambda what: None,
+    touch: bool = True,
+) -> Report:
+    """Check a suite in its profile; `tell` hears what is looked at; without `touch` that is the files alone."""
+    report = Report()
+    for step in (load_own_plugins, check_fit, lambda given: check_patterns(given, extra)):
+        try:
+            step(loaded)
+        except UsageError as error:
+            report.usage += error.problems
+    if not touch:
+        return report
+    tokenizers = list(_checkpoints(loaded, extra, report, tell))
+    for wanted in _wanted(loaded, report):
+        tell(f"{wanted.task}, {wanted.split} [{wanted.language}]")
+        _look(wanted, loaded, tokenizers[0] if tokenizers else None, report)
+    report.usage, report.data = list(dict.fromkeys(report.usage)), list(dict.fromkeys(report.data))
+    return report
+
+
+def _wanted(loaded: Loaded, report: Report) -> Iterator[Wanted]:
+    """Every split and language that the cells that are not skipped need, once each."""
+    try:
+        skip = skipper(loaded)
+        cells = [c for c in collect(loaded) if skip(c) is None]
+    except UsageError as error:
+        report.usage += error.problems
+        return
+    seen: set[Wanted] = set()
+    for pair in dict.fromkeys((c.intermediate, c.target) for c in cells):
+        for wanted in (*_of_intermediate(pair[0], loaded), *_of_target(pair[1], loaded)):
+            if wanted not in seen:
+                seen.add(wanted)
+                yield wanted
+
+
+def _of_intermediate(name: str, loaded: Loaded) -> Iterator[Wanted]:
+    if name == NONE:
+        return
+    mixture = loaded.suite.mixture.get(name)
+    for member in mixture.tasks if mixture else (name,):
+        yield from _training(member, loaded.recipe_of(member).max_length, loaded)
+
+
+def _of_target(name: str, loaded: Loaded) -> Iterator[Wanted]:
+    task, length = loaded.tasks[name], loaded.recipe_of(name).max_length
+    splits: Sequence[str] = ("test",)
+    try:
+        adapter = load_adapter(task.adapter)
+        if adapter.trains:
+            yield from _training(task.tune_on or name, length, loaded)
+        else:
+            splits = retrieval_adapter(task.adapter).splits(task)
+    except (HarnessError, ValueError):  # Told already by `check_fit`.
+        return
+    for split in splits:
+        for language in task.languages:
+            yield Wanted(name, split, language, length)
+
+
+def _training(name: str, length: int, loaded: Loaded) -> Iterator[Wanted]:
+    task = loaded.tasks[name]
+    for split in ("train", "dev"):
+        if getattr(task.data, split):
+            yield Wanted(name, split, "en", length)
+
+
+def _look(wanted: Wanted, loaded: Loaded, tokenizer: Any, report: Report) -> None:
+    """Load one split in one language, and measure it."""
+    task = loaded.tasks[wanted.task]
+    document = loaded.files.get(wanted.task, loaded.document)
+    try:
+        rows = examples(task, wanted.split, wanted.language, loaded.limit_of(wanted.task))  # type: ignore[arg-type]
+    except UsageError as error:
+        report.usage += error.problems
+        return
+    except HarnessError as error:
+        for found in error.problems:
+            report.data.append(_placed(found, document, loaded.profile_name, wanted))
+        return
+    longest, beyond = None, 0.0
+    if tokenizer is not None:
+        try:
+            lengths = _lengths(task, rows[:SAMPLE], tokenizer)
+        except (HarnessError, ValueError, KeyError, TypeError) as error:
+            report.data.append(Problem(_name(wanted), f"cannot be encoded: {type(error).__name__}: {error}."))
+        else:
+            longest = max(lengths, default=0)
+            beyond = sum(n > wanted.length for n in lengths) / max(1, len(lengths))
+    report.measured.append(Measured(wanted, len(rows), longest, beyond))
+    if wanted.split == "train" and task.labels:
+        _unused_labels(task, rows, report)
+
+
+def _placed(problem: Problem, document: Document, profile: str, wanted: Wanted) -> Problem:
+    """A problem of the data with the line of the task file that names the data."""
+    inside = ("profile", profile, "data", wanted.split)
+    path: KeyPath = inside if document.positions.depth(inside) == len(inside) else ("data", wanted.split)
+    where = f"{problem.where}: " if problem.where else ""
+    return document.problem(path, f"[{wanted.language}] {where}{problem.what}", problem.hint)
+
+
+def _name(wanted: Wanted) -> str:
+    return f"task {wanted.task}, {wanted.split} [{wanted.language}]"
+
+
+def _unused_labels(task: Task, rows: Sequence[Example], report: Report) -> None:
+    """Labels that no train row has: a spelling that never occurs, or a head's output that is never trained."""
+    adapter: Any = load_adapter(task.adapter)
+    if not hasattr(adapter, "labels_of"):
+        return
+    missing = sorted(set(task.labels) - set(adapter.labels_of(task, rows)))
+    if missing:
+        report.notes.append(
+            f"task {task.name}: no train row has the label{'s' * (len(missing) > 1)} {', '.join(missing)}"
+        )
+
+
+def _lengths(task: Task, rows: Sequence[Example], tokenizer: Any) -> list[int]:
+    """Sub-words of each example, uncut, special ones included."""
+    adapter: Any = load_adapter(task.adapter)
+    if not adapter.trains:
+        texts = list(adapter.sentences(task, rows))[:SAMPLE]
+        return [len(ids) for ids in tokenizer(texts, verbose=False)["input_ids"]] if texts else []
+    wide = Recipe(max_length=WIDE, doc_stride=1)
+    lengths: dict[int, int] = {}
+    for feature in adapter.encode(task, rows, tokenizer, wide, False):
+        lengths[feature.example] = max(lengths.get(feature.example, 0), len(feature.ids))
+    return list(lengths.values())
+
+
+def _checkpoints(
+    loaded: Loaded, extra: Sequence[Checkpoint], report: Report, tell: Callable[[str], None]
+) -> Iterator[Any]:
+    """Tokenizers of the checkpoints that load."""
+    names = {c.name: i for i, c in enumerate(loaded.suite.checkpoint)}
+    given = {c.name: c for c in (*loaded.suite.checkpoint, *extra)}
+    try:
+        wanted = dict.fromkeys(c.checkpoint for c in collect(loaded, extra))
+    except UsageError:  # Told by `_wanted`.
+        return
+    for name in wanted:
+        tell(f"checkpoint {name}")
+        try:
+            yield _tokenizer(given[name], loaded, report)
+        except HarnessError as error:
+            for found in error.problems:
+                if name in names:
+                    report.data.append(loaded.document.problem(("checkpoint", names[name]), found.what, found.hint))
+                else:
+                    report.data.append(found)
+
+
+def _tokenizer(checkpoint: Checkpoint, loaded: Loaded, report: Report) -> Any:
+    """The tokenizer of a checkpoint whose configuration is an encoder's."""
+    from xharness.phases.encoder import load_config, load_tokenizer, origin_of, positions_of
+
+    origin = origin_of(checkpoint, identity_of(checkpoint))
+    config = load_config(origin)
+    tokenizer = load_tokenizer(origin)
+    most = positions_of(SimpleNamespace(config=config))  # type: ignore[arg-type]
+    asked = {name: loaded.recipe_of(name).max_length for name in loaded.targets}
+    cut = sorted(name for name, length in asked.items() if length > most)
+    if cut:
+        report.notes.append(
+            f"checkpoint {checkpoint.name} has {most} positions: inputs of {', '.join(cut)} are cut to it"
+        )
+    layers = getattr(config, "num_hidden_layers", None)
+    layer = checkpoint.retrieval.layer
+    if layer is not None and layers is not None and not -layers - 1 <= layer <= layers:
+        index = next((i for i, c in enumerate(loaded.suite.checkpoint) if c.name == checkpoint.name), 0)
+        what = f"there is no layer {layer} in {checkpoint.name}: it must lie between {-layers - 1} and {layers}."
+        report.data.append(loaded.document.problem(("checkpoint", index, "retrieval"), what))
+    return tokenizer

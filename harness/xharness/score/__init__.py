@@ -1,0 +1,1 @@
+"""From records and outcomes to averages, comparisons and published figures; no model needed."""

@@ -1,0 +1,80 @@
+"""A run's folder: what was asked and what came of it (run.json), every score (records.jsonl), events, the log.
+
+    STORE/runs/<time>-<suite>-<profile>-<four letters>/
+
+`run.json` carries its own checksum and that of the records, so that a board is shown right or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from xharness.errors import Problem, StoreError
+from xharness.record import Record
+from xharness.store.files import read_json, sha256, sync, told, write_json
+
+FACTS, RECORDS, EVENTS, LOG = "run.json", "records.jsonl", "events.jsonl", "workers.log"
+
+
+def new_run(store: Path, suite: str, profile: str) -> Path:
+    """An empty folder for a run that begins now."""
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{suite}-{profile}-{secrets.token_hex(2)}"
+    folder = store / "runs" / name
+    with told(folder, "make a folder"):
+        folder.mkdir(parents=True)
+    return folder
+
+
+def write_run(folder: Path, facts: Mapping[str, Any], records: Iterable[Record] | None = None) -> None:
+    """Write what is known of a run, with its records once it has ended; StoreError when that is not possible."""
+    with told(folder, "write the run's record"):
+        made = dict(facts)
+        if records is not None:
+            path = folder / RECORDS
+            with path.open("w", encoding="utf-8") as stream:
+                for record in records:
+                    stream.write(json.dumps(record.as_json(), ensure_ascii=False) + "\n")
+            sync(path)
+            made["records"] = sha256(path)
+        write_json(folder / FACTS, made)
+
+
+def read_facts(folder: Path) -> dict[str, Any] | None:
+    """run.json; None where it is not there or not as it was written."""
+    return read_json(folder / FACTS)
+
+
+def read_run(folder: Path) -> tuple[dict[str, Any], list[Record]]:
+    """(run.json, records) of a finished run; StoreError where one of the files is not as it was written."""
+    facts = read_facts(folder)
+    if facts is None:
+        raise _changed(folder / FACTS)
+    path = folder / RECORDS
+    with told(path, "read"):
+        if sha256(path) != facts.get("records"):
+            raise _changed(path)
+        with path.open(encoding="utf-8") as stream:
+            return facts, [Record(**json.loads(line)) for line in stream]
+
+
+def _changed(path: Path) -> StoreError:
+    hint = "Run the suite again: what its steps made is not touched, and the board is made anew in a second."
+    return StoreError(Problem(str(path), "is missing, torn, or has changed since the run wrote it.", hint))
+
+
+def finished_runs(store: Path) -> list[Path]:
+    """Folders of the runs that came to their end, the oldest first."""
+    found = (store.expanduser() / "runs").glob(f"*/{RECORDS}")
+    # Runs that began in the same second are told apart by when they ended.
+    return [p.parent for p in sorted(found, key=lambda p: (p.parent.name[:15], p.stat().st_mtime_ns))]
+
+
+def latest_run(store: Path, name: str | None = None) -> Path | None:
+    """A run's folder by (part of) its name, or the newest finished one."""
+    found = [folder for folder in finished_runs(store) if name is None or name in folder.name]
+    return found[-1] if found else None
