@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from xharness.adapter import Example, Found
 from xharness.errors import DataError, Problem
 from xharness.search import Margin, fit_threshold, mine, nearest, normalised
-from xharness.spec.task import Task
+from xharness.spec.task import Split, Task
 
 Embed = Callable[[Sequence[str]], Any]
 Pool = dict[str, str]
@@ -68,7 +68,7 @@ class Retrieval:
             return "the text is empty."
         return None
 
-    def splits(self, task: Task) -> tuple[str, ...]:
+    def splits(self, task: Task) -> tuple[Split, ...]:
         """Mining needs dev, to fit its threshold."""
         return ("dev", "test") if _options(task).kind == "mine" else ("test",)
 

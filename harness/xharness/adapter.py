@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
-    from xharness.spec.task import Recipe, Task
+    from xharness.spec.task import Recipe, Split, Task
 
 Example = dict[str, Any]
 """One row under the adapter's column names, with `id` (str) and `language` (ISO 639-1)."""
@@ -118,7 +118,7 @@ class Found:
 class RetrievalAdapter(Adapter, Protocol):
     """A family that compares sentence embeddings and trains nothing."""
 
-    def splits(self, task: Task) -> tuple[str, ...]:
+    def splits(self, task: Task) -> tuple[Split, ...]:
         """The splits whose sentences are embedded."""
 
     def sentences(self, task: Task, examples: Sequence[Example]) -> Iterable[str]:

@@ -62,6 +62,16 @@ class DataError(HarnessError):
     exit_code = ExitCode.FAILED
 
 
+class Unreachable(DataError):
+    """Data that cannot be had just now: a file that is gone, a Hub out of reach."""
+
+
+class Unforeseen(HarnessError):
+    """Data that are not what they were when the run was planned; a step that reads them stores nothing."""
+
+    exit_code = ExitCode.FAILED
+
+
 class CheckpointError(HarnessError):
     """A checkpoint that is missing or no encoder; fails the cells that need it."""
 

@@ -17,7 +17,6 @@ from unittest import mock
 import pytest
 
 from xharness.cli.app import main
-from xharness.data.examples import file_sha256
 
 STAND_IN = Path(__file__).parent / "stand_in"
 
@@ -82,8 +81,6 @@ class House:
         """`xharness WORD…` in this process; its workers are processes of their own."""
         arguments = ["xharness", *map(str, words)]
         out, err, code = io.StringIO(), io.StringIO(), 0
-        # A command's process sees each file once; this one lives through many commands.
-        file_sha256.cache_clear()
         with (
             mock.patch.dict(os.environ, {**self.env, **env}),
             mock.patch.object(sys, "argv", arguments),

@@ -170,3 +170,11 @@ def test_files_that_vanish_between_runs_are_made_again_and_nothing_else(house: H
     assert ended.returncode == ExitCode.OK
     assert {c["name"]: c["key"] for c in house.last()["cells"]} == before
     assert [e["key"] for e in events(house) if e["event"] == "done"] == [tuned, step.name]
+
+
+def test_a_model_that_vanishes_while_it_is_read_is_made_again_in_the_same_run(house: House) -> None:
+    ended = troubled(house, "loses", 1, "none->*")
+    assert ended.returncode == ExitCode.OK, ended.stdout + ended.stderr
+    assert "3 passed" in ended.stdout
+    done = [e["key"].partition("-")[0] for e in events(house) if e["event"] == "done"]
+    assert sorted(done) == ["embed", "evaluate", "evaluate", "mine", "tune", "tune", "tune"]

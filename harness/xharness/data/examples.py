@@ -1,12 +1,7 @@
-"""From a task's sources to its examples: read, keep, name the columns, check, cap.
-
-A fingerprint says what a split is by content without loading it: the sha256 of local files, the commit of a hub
-repository, the version of the built-in generator. It counts in content keys.
-"""
+"""From a task's sources to its examples: read, keep, name the columns, check, cap."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -17,7 +12,7 @@ from typing import Any
 
 from xharness.adapter import Adapter, Example, load_adapter
 from xharness.data.readers import Located, Row, located, read
-from xharness.errors import DataError, Problem, nearest
+from xharness.errors import DataError, Problem, Unreachable, nearest
 from xharness.spec.task import ColumnPath, Limit, Source, Split, Task
 
 SHOWN = 5
@@ -204,23 +199,21 @@ def _hub_rows(repo: str, config: str | None, split: str, revision: str | None) -
     try:
         return list(datasets.load_dataset(repo, config, split=split, revision=revision))
     except exceptions.DatasetNotFoundError:
-        raise DataError(
+        raise Unreachable(
             Problem(name, "was not found on the Hub.", "Check the id and that you may read it (`hf auth login`).")
         ) from None
     except ValueError as error:
         said = " ".join(str(error).split())
         if "BuilderConfig" in said or "Unknown split" in said:
-            raise DataError(Problem(name, f"is not there: {_shorten(said)}")) from None
-        raise DataError(Problem(name, f"cannot be loaded: {_shorten(said)}")) from None
+            raise DataError(Problem(name, f"is not there: {shortened(said)}")) from None
+        raise Unreachable(Problem(name, f"cannot be loaded: {shortened(said)}")) from None
     except Exception as error:  # Networks, caches and builders each fail in their own way.
-        raise DataError(
-            Problem(
-                name, f"cannot be loaded: {_shorten(str(error))}", "Is the Hub reachable (HF_ENDPOINT, HF_HUB_OFFLINE)?"
-            )
-        ) from None
+        hint = "Is the Hub reachable (HF_ENDPOINT, HF_HUB_OFFLINE)?"
+        raise Unreachable(Problem(name, f"cannot be loaded: {shortened(str(error))}", hint)) from None
 
 
-def _shorten(text: str) -> str:
+def shortened(text: str) -> str:
+    """A text of others on one line of at most 300 characters."""
     text = " ".join(text.split())
     return text if len(text) <= 300 else text[:297] + "…"
 
@@ -334,61 +327,3 @@ def _partners(example: Example) -> list[tuple[str, str]]:
             ("target", str(example.get("target") or partner)),
         ]
     return [("target" if example["side"] == "source" else "source", partner)] if partner else []
-
-
-def fingerprint(task: Task, split: Split, language: str) -> list[str]:
-    """What the split is by content, one line a source, without loading it. Raises DataError."""
-    return [_fingerprint(source, code_of(task, language), language) for source in getattr(task.data, split)]
-
-
-def _fingerprint(source: Source, code: str, language: str) -> str:
-    kept = source.model_dump(exclude_defaults=True, exclude={"hub", "file", "revision", "builtin"}, mode="json")
-    rule = f" {kept}" if kept else ""
-    if source.builtin:
-        from xharness import micro
-
-        return f"builtin:{source.builtin}@{micro.VERSION}[{language}]{rule}"
-    if source.file:
-        return f"sha256:{file_sha256(path_of(source, code))}[{language}]{rule}"
-    return f"hub:{source.hub}@{hub_commit('dataset', str(source.hub), source.revision)}[{code}]{rule}"
-
-
-@lru_cache(maxsize=4096)
-def file_sha256(path: Path) -> str:
-    """Checksum of a local file; DataError when it is missing."""
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(Problem(str(path), f"cannot be read: {error.strerror}.")) from None
-
-
-@lru_cache(maxsize=1024)
-def hub_commit(kind: str, repo: str, revision: str | None) -> str:
-    """The commit a revision of a hub repository stands at; from the local cache when the Hub cannot be reached."""
-    from huggingface_hub import HfApi, constants
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
-
-    if revision and len(revision) == 40 and all(c in "0123456789abcdef" for c in revision):
-        return revision
-    try:
-        info = HfApi().repo_info(repo, repo_type=kind, revision=revision, timeout=20)
-        return str(info.sha)
-    except (RepositoryNotFoundError, RevisionNotFoundError):
-        what = f"revision '{revision}' of it" if revision else "it"
-        raise DataError(
-            Problem(
-                f"{kind} {repo}", f"the Hub does not have {what}.", "Check the id; private ones need `hf auth login`."
-            )
-        ) from None
-    except Exception as error:  # What a dead network raises depends on the HTTP library underneath.
-        folder = Path(constants.HF_HUB_CACHE) / f"{kind}s--{repo.replace('/', '--')}" / "refs" / (revision or "main")
-        if folder.is_file():
-            return folder.read_text().strip()
-        raise DataError(
-            Problem(
-                f"{kind} {repo}",
-                f"the Hub cannot be reached and nothing is cached: {_shorten(str(error))}",
-                "Check the network, HF_ENDPOINT and HF_HUB_OFFLINE.",
-            )
-        ) from None

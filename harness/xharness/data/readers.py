@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from xharness.errors import DataError, Problem
+from xharness.errors import DataError, Problem, Unreachable
 from xharness.spec.task import Format
 
 Row = dict[str, Any]
@@ -280,13 +280,13 @@ def read(path: Path, form: Format, header: bool) -> Iterator[Located]:
         if os.path.isdir(path):
             raise DataError(Problem(str(path), "is a folder, not a file."))
         if not os.path.exists(path):
-            raise DataError(Problem(_printable(path), "does not exist.", _beside(path)))
+            raise Unreachable(Problem(_printable(path), "does not exist.", _beside(path)))
         if form in ("csv", "tsv"):
             yield from read_table(path, "\t" if form == "tsv" else ",", header)
         else:
             yield from READERS[form](path)
     except OSError as error:
-        raise DataError(Problem(str(path), f"cannot be read: {error.strerror or error}.")) from None
+        raise Unreachable(Problem(str(path), f"cannot be read: {error.strerror or error}.")) from None
 
 
 def _printable(path: Path) -> str:

@@ -38,6 +38,8 @@ class Options:
     """A step that makes no progress for so long is taken for hung."""
     log: Path | None = None
     """Where the workers' standard error goes."""
+    in_use: Callable[[], set[str]] = set
+    """Keys that other runs set out to make or read."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """Written into the manifest of every step made: run, versions."""
 
@@ -66,6 +68,8 @@ class Execution:
         self.plan, self.store, self.options, self.listen = plan, store, options, listen
         self.outcome = Outcome()
         self.pending = self._missing()
+        self.begun = frozenset(self.pending)
+        self.gone: set[str] = set()
         self.tried: dict[str, int] = {}
         self.weights = plan.shared()
         self.selector = selectors.DefaultSelector()
@@ -104,6 +108,7 @@ class Execution:
                 if not self._give_orders() and not any(w.step for w in self.workers):
                     break
                 self._hear()
+            self._let_go()
         finally:
             for worker in self.workers:
                 worker.stop()
@@ -195,6 +200,7 @@ class Execution:
             worker.step = None
             worker.last = {key, *self.plan.steps[key].needs}
             self.pending.discard(key)
+            self.gone.discard(key)
             (self.outcome.reused if event["found"] else self.outcome.done).add(key)
             self.outcome.seconds[key] = event["seconds"]
             self.outcome.memory = max(self.outcome.memory, event["memory"])
@@ -268,13 +274,20 @@ class Execution:
         """Drop tuned models that no step still needs, as `keep` says."""
         if self.options.keep == "all":
             return
-        needed = {n for k in self.pending for n in self.plan.steps[k].needs}
-        for key in [k for k in self.outcome.done if self.plan.steps[k].work.KIND == "tune" and k not in needed]:
-            step = self.plan.steps[key]
-            if self.options.keep == "intermediates" and step.role == "intermediate":
-                continue
-            if self._used(key) and (freed := self.store.drop(key)):
-                self.listen({"event": "dropped", "key": key, "bytes": freed})
+        candidates = [
+            key
+            for key in (self.begun | self.outcome.done) - self.pending - self.gone
+            if (step := self.plan.steps[key]).work.KIND == "tune"
+            and not (self.options.keep == "intermediates" and step.role == "intermediate")
+            and self._used(key)
+        ]
+        # Where two runs use a model, the one that ends last lets go of it.
+        for key in sorted(set(candidates) - self.options.in_use() if candidates else ()):
+            with self.store.unread(key) as unread:
+                if unread:
+                    self.gone.add(key)
+                    if freed := self.store.drop(key):
+                        self.listen({"event": "dropped", "key": key, "bytes": freed})
 
     def _used(self, key: str) -> bool:
         """Whether every step that reads this one is finished."""

@@ -108,6 +108,15 @@ def _serve(order: dict[str, Any], store: Any, line: _Line) -> None:
         line.send(event="failed", key=key, message=message, traceback=traceback.format_exc(), lost=[], unexpected=True)
 
 
+def _lost(error: Exception, needs: list[str], store: Any) -> Exception | None:
+    """That an output a step needs has gone or changed under its hands, if so."""
+    from xharness.errors import Problem, StoreError
+
+    gone = [key for key in needs if not store.has(key)]
+    what = f"was lost while it was read: {error}"
+    return StoreError(*(Problem(key, what, "It will be made again.") for key in gone)) if gone else None
+
+
 def _of_the_disk(error: Exception, root: Path) -> Exception | None:
     """The error as a sentence where the disk is to blame, in whatever words a library tells it; None elsewhere."""
     from xharness.errors import HarnessError
@@ -136,7 +145,7 @@ def _perform(order: dict[str, Any], store: Any, line: _Line) -> dict[str, Any]:
     key = order["key"]
     work = TypeAdapter(AnyWork).validate_python(order["work"])
     load_plugins(work.plugins)
-    with store.lock(key, waiting=lambda: line.send(event="waiting", key=key)):
+    with store.lock(key, waiting=lambda: line.send(event="waiting", key=key)), store.reading(order["needs"]):
         if store.has(key):
             return {"found": True, "seconds": 0.0, "memory": 0, "summary": {}}
         began = time.perf_counter()
@@ -150,7 +159,8 @@ def _perform(order: dict[str, Any], store: Any, line: _Line) -> dict[str, Any]:
                     report=lambda progress: line.send(event="progress", key=key, **progress),
                 )
             except Exception as error:
-                if (trouble := _of_the_disk(error, store.root)) is not None:
+                trouble = _lost(error, order["needs"], store) or _of_the_disk(error, store.root)
+                if trouble is not None:
                     raise trouble from error
                 raise
             seconds, memory = time.perf_counter() - began, _peak_memory()

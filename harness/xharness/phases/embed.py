@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from xharness.adapter import Feature, retrieval_adapter
-from xharness.data.examples import examples
+from xharness.data.fingerprints import planned_examples
 from xharness.errors import CheckpointError, DataError, Problem
 from xharness.phases import Place
 from xharness.phases.encoder import (
@@ -93,7 +93,7 @@ def _sentences(work: Embed) -> list[str]:
     for language in work.target.languages:
         for split in adapter.splits(work.target):
             try:
-                rows = examples(work.target, split, language, work.limit)  # type: ignore[arg-type]
+                rows = planned_examples(work.target, split, language, work.limit, work.fingerprints)
             except DataError as error:
                 errors.append(error)
                 continue

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from xharness.adapter import Example, Found, tunable_adapter
-from xharness.data.examples import examples
+from xharness.data.fingerprints import planned_examples
 from xharness.errors import DataError
 from xharness.phases import Place
 from xharness.phases.encoder import fitting
@@ -29,7 +29,7 @@ def evaluate(work: Evaluate, place: Place) -> dict[str, Any]:
     spans: dict[str, slice] = {}
     for language in work.target.languages:
         try:
-            found = examples(work.target, "test", language, work.limit)
+            found = planned_examples(work.target, "test", language, work.limit, work.fingerprints)
         except DataError as error:
             sheet.failed(language, error)
             continue

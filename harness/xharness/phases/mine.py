@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from xharness.adapter import retrieval_adapter
-from xharness.data.examples import examples
+from xharness.adapter import Example, retrieval_adapter
+from xharness.data.fingerprints import planned_examples
 from xharness.errors import DataError
 from xharness.phases import Place
 from xharness.phases.embed import Embeddings
@@ -26,7 +26,10 @@ def mine(work: Mine, place: Place) -> dict[str, Any]:
     progress = Progress(place.report, len(work.target.languages), "languages", work.label)
     for language in work.target.languages:
         try:
-            splits = {s: examples(work.target, s, language, work.limit) for s in adapter.splits(work.target)}  # type: ignore[arg-type]
+            splits: dict[str, list[Example]] = {
+                s: planned_examples(work.target, s, language, work.limit, work.fingerprints)
+                for s in adapter.splits(work.target)
+            }
             found, facts = adapter.retrieve(work.target, splits, embeddings, str(machine.device))
         except DataError as error:
             sheet.failed(language, error)

@@ -15,7 +15,7 @@ import numpy as np
 
 import xharness
 from xharness.adapter import Example, Feature, LabellingAdapter, tunable_adapter
-from xharness.data.examples import examples
+from xharness.data.fingerprints import planned_examples
 from xharness.errors import DataError, HarnessError, Problem
 from xharness.metrics import metric
 from xharness.phases import Place
@@ -107,7 +107,7 @@ def _data(
     devs: list[Dev] = []
     for trained in work.tasks:
         task, recipe = trained.task, fitting(trained.recipe, encoder)
-        rows = examples(task, "train", ENGLISH, trained.limit)
+        rows = planned_examples(task, "train", ENGLISH, trained.limit, trained.fingerprints)
         if work.cap and work.cap < len(rows):
             rows = [rows[i] for i in sorted(_chosen(task, len(rows))[: work.cap])]
         progress = Progress(place.report, len(rows), "examples", f"encoding {task.name}")
@@ -117,7 +117,7 @@ def _data(
         held = items_of(task.name, features)
         items[task.name] = within(held, trained.limit.tokens, _chosen(task, len(rows)))
         if task.data.dev:
-            rows = examples(trained.task, "dev", ENGLISH, trained.limit)
+            rows = planned_examples(trained.task, "dev", ENGLISH, trained.limit, trained.fingerprints)
             devs.append(Dev(task, rows, encode(task, rows, tokenizer, recipe, train=False)))
     if work.recipe.select == "best" and not devs:
         names = ", ".join(t.task.name for t in work.tasks)

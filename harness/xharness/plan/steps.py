@@ -19,12 +19,12 @@ from typing import Any, TypeVar, cast
 import xharness
 from xharness.adapter import load_adapter
 from xharness.collect.cells import Cell
-from xharness.data import examples as data
+from xharness.data import fingerprints as data
 from xharness.errors import CheckpointError, DataError, HarnessError, Problem, nearest
 from xharness.plan.work import AnyWork, Device, Embed, Evaluate, Mine, Trained, Tune
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.suite import Checkpoint
-from xharness.spec.task import Recipe, Task
+from xharness.spec.task import Recipe, Split, Task
 from xharness.store.steps import content_key
 
 Made = TypeVar("Made")
@@ -170,7 +170,7 @@ class Planner:
     def _retrieval(
         self, plan: Plan, cell: Cell, target: Task, origin: dict[str, Any], parent: str | None
     ) -> tuple[str, str]:
-        splits = tuple(s for s in ("dev", "test") if getattr(target.data, s))
+        splits: tuple[Split, ...] = ("dev", "test") if target.data.dev else ("test",)
         common = {
             **origin,
             "target": target,
@@ -196,25 +196,9 @@ class Planner:
             fingerprints=self._fingerprints(task.model_copy(update={"languages": ("en",)}), ("train", "dev")),
         )
 
-    def _fingerprints(self, task: Task, splits: tuple[str, ...]) -> tuple[str, ...]:
+    def _fingerprints(self, task: Task, splits: tuple[Split, ...]) -> tuple[str, ...]:
         """Fingerprints of the splits over all languages; one language that is missing fails later, on its own."""
-        key = (task.name, "+".join(splits), task.languages)
-
-        def read() -> tuple[str, ...]:
-            found: list[str] = []
-            failures: list[DataError] = []
-            for split in splits:
-                for language in task.languages:
-                    try:
-                        found += [f"{split} {line}" for line in data.fingerprint(task, split, language)]  # type: ignore[arg-type]
-                    except DataError as error:
-                        failures.append(error)
-                        found.append(f"{split} missing[{language}]")
-            if len(failures) >= len(splits) * len(task.languages):
-                raise failures[0]
-            return tuple(found)
-
-        return self._remember(key, read)
+        return self._remember((task.name, splits, task.languages), lambda: data.fingerprints(task, splits))
 
     def _remember(self, key: object, make: Callable[[], Made]) -> Made:
         if key in self._failures:

@@ -32,7 +32,7 @@ class Trained(Spec):
     recipe: Recipe
     limit: Limit
     fingerprints: tuple[str, ...] = ()
-    """What the train and dev data are, by content: see `data.fingerprint`."""
+    """What the train and dev data are, by content: see `data.fingerprints`."""
 
 
 class Work(Spec):

@@ -27,8 +27,9 @@ from xharness.run.results import BAD, CellResult, Status, cell_results
 from xharness.spec.load import Loaded, load_suite
 from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Task
+from xharness.store.care import in_use
 from xharness.store.files import told
-from xharness.store.runs import EVENTS, LOG, new_run, write_run
+from xharness.store.runs import EVENTS, LOG, going, new_run, write_run
 from xharness.store.steps import Store
 
 WORKER_MEMORY = 3 << 30
@@ -135,6 +136,7 @@ def run(request: Request, console: Console) -> Finished:
         keep=request.keep,
         stuck_seconds=request.stuck_seconds,
         log=folder / LOG,
+        in_use=lambda: in_use(store.root, besides=folder),
         about=about,
     )
     head = _head(prepared, request, workers, threads, began)
@@ -149,6 +151,7 @@ def run(request: Request, console: Console) -> Finished:
         if prepared.note:
             console.print(prepared.note, style="yellow", highlight=False)
     with (
+        going(folder),
         (folder / EVENTS).open("a", encoding="utf-8") as log,
         request.events.open("a", encoding="utf-8") if request.events else nullcontext() as copy,
         Display(console, prepared.plan, request.verbosity) as shown,

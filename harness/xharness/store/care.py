@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from xharness.errors import StoreError, UsageError, nearest
 from xharness.store.files import told
-from xharness.store.runs import RECORDS, finished_runs, read_facts, read_run
+from xharness.store.runs import RECORDS, finished_runs, read_facts, read_run, under_way
 from xharness.store.steps import Store
 
 
@@ -113,7 +113,7 @@ class Rubbish:
     """What a collection would remove, or has removed."""
 
     steps: list[Stored] = field(default_factory=list)
-    """Steps that no kept run rests on."""
+    """Steps that no kept run and none under way rests on."""
     models: list[Stored] = field(default_factory=list)
     """Steps whose large files go while their manifests stay."""
     scratch: list[tuple[str, int]] = field(default_factory=list)
@@ -160,11 +160,16 @@ def touched(run: Path) -> set[str]:
     return keys
 
 
+def in_use(store: Path, besides: Path | None = None) -> set[str]:
+    """Keys of the runs under way, of all but one."""
+    return {key for run in (store / "runs").glob("*") if run != besides and under_way(run) for key in touched(run)}
+
+
 def needed(store: Store, steps: Sequence[Stored], keep: Sequence[str] = ()) -> set[str]:
-    """Keys that the kept runs rest on: their final steps, and all that those were made from."""
+    """Keys that the kept runs and those under way rest on: their final steps, and all that those were made from."""
     needs = {s.key: s.needs for s in steps}
     found: set[str] = set()
-    stack = [key for run in runs_of(store, keep) for key in touched(run)]
+    stack = [*in_use(store.root), *(key for run in runs_of(store, keep) for key in touched(run))]
     while stack:
         key = stack.pop()
         if key not in found:
@@ -182,7 +187,9 @@ def rubbish(store: Store, keep: Sequence[str] = (), ends_only: bool = False) -> 
     wanted = needed(store, steps, keep)
     found = Rubbish(steps=[s for s in steps if s.key not in wanted])
     if ends_only:
-        found.models = [s for s in steps if s.key in wanted and s.kind in ("tune", "embed") and not s.dropped]
+        busy = in_use(store.root)
+        below = [s for s in steps if s.kind in ("tune", "embed") and not s.dropped]
+        found.models = [s for s in below if s.key in wanted and s.key not in busy]
     stored = {s.key for s in steps}
     for path in sorted((store.root / "scratch").glob("*")):
         if path.name in stored or path.name not in wanted:
@@ -217,18 +224,15 @@ def collect_rubbish(store: Store, found: Rubbish) -> Rubbish:
 
 @contextmanager
 def _unless_busy(store: Store, key: str, done: Rubbish) -> Iterator[bool]:
-    """Hold the step's lock; False where a run holds it already."""
+    """Hold the step's lock; False where a run is making the step or reads it."""
     from filelock import FileLock, Timeout
 
-    lock = FileLock(store.root / "locks" / f"{key}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        if key not in done.busy:
+    with ExitStack() as held:
+        try:
+            held.enter_context(FileLock(store.root / "locks" / f"{key}.lock").acquire(timeout=0))
+            free = held.enter_context(store.unread(key))
+        except Timeout:
+            free = False
+        if not free and key not in done.busy:
             done.busy.append(key)
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
+        yield free

@@ -7,10 +7,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from xharness.record import Record
 from xharness.store.files import read_json, sha256, sync, told, write_json
 
 FACTS, RECORDS, EVENTS, LOG = "run.json", "records.jsonl", "events.jsonl", "workers.log"
+GOING = "going"
+"""Held by the process of a run that is under way."""
 
 
 def new_run(store: Path, suite: str, profile: str) -> Path:
@@ -28,6 +32,30 @@ def new_run(store: Path, suite: str, profile: str) -> Path:
     with told(folder, "make a folder"):
         folder.mkdir(parents=True)
     return folder
+
+
+@contextmanager
+def going(folder: Path) -> Iterator[None]:
+    """Have a run be `under_way`; the system ends it when the process dies."""
+    path = folder / GOING
+    with told(path, "lock"), path.open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def under_way(folder: Path) -> bool:
+    """Whether a living process is at this run."""
+    try:
+        with (folder / GOING).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def write_run(folder: Path, facts: Mapping[str, Any], records: Iterable[Record] | None = None) -> None:

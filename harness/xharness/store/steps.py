@@ -4,6 +4,7 @@
     STORE/steps/<key>/...               the output itself
     STORE/scratch/<key>/                training states of steps under way; survives a kill
     STORE/locks/<key>.lock              held while a step is worked on; the system frees it when its holder dies
+    STORE/locks/<key>.read              shared by those who read a step's output: until they are done it stays
     STORE/runs/<run>/                   one folder a run
     STORE/tmp/                          outputs not yet committed
 
@@ -12,16 +13,17 @@ An output is written under `tmp`, its manifest last, and renamed into place in o
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from xharness.errors import Problem, StoreError
 from xharness.store.files import broken, canonical, read_json, seal, sync, told, write_json
@@ -136,7 +138,10 @@ class Store:
             shutil.rmtree(grave, ignore_errors=True)
 
     def drop(self, key: str, keep: tuple[str, ...] = ("lineage.json", "summary.json")) -> int:
-        """Let go of a step's large files but remember that and how it was made; returns the bytes freed."""
+        """Let go of a step's large files but remember that and how it was made; returns the bytes freed.
+
+        Called where it is `unread`.
+        """
         manifest = self.manifest(key)
         if manifest is None or manifest.get("dropped"):
             return 0
@@ -167,6 +172,30 @@ class Store:
             yield
         finally:
             lock.release()
+
+    @contextmanager
+    def reading(self, keys: Iterable[str]) -> Iterator[None]:
+        """Read the outputs of these steps: until it is done, nobody frees them."""
+        with ExitStack() as held:
+            for key in keys:
+                fcntl.flock(held.enter_context(self._read_lock(key)), fcntl.LOCK_SH)
+            yield
+
+    @contextmanager
+    def unread(self, key: str) -> Iterator[bool]:
+        """Whether nobody reads the output of this step; until it is done, nobody begins to."""
+        with self._read_lock(key) as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
+    def _read_lock(self, key: str) -> IO[bytes]:
+        path = self.root / "locks" / f"{key}.read"
+        with told(path, "lock"):
+            return path.open("ab")
 
     def keys(self) -> list[str]:
         """Keys of all stored steps."""

@@ -2,8 +2,8 @@
 
 `STAND_IN_FAILS` names targets whose evaluation fails, `STAND_IN_SECONDS` how long each step takes, `STAND_IN_BYTES`
 how large a model is. `STAND_IN_TROUBLE` is `TARGET:HOW`, what befalls the worker that evaluates a target: it is
-`killed`, has a `fault`, is `frozen`, `hangs`, `exits` or meets a `full` disk; only so many times as `STAND_IN_TIMES`
-says, counted in the file `STAND_IN_COUNT`.
+`killed`, has a `fault`, is `frozen`, `hangs`, `exits`, meets a `full` disk or `loses` the model; only so many times as
+`STAND_IN_TIMES` says, counted in the file `STAND_IN_COUNT`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def _wait(place: Any) -> None:
         time.sleep(float(os.environ.get("STAND_IN_SECONDS", "0")) / 2)
 
 
-def _trouble(name: str) -> None:
+def _trouble(name: str, model: Path) -> None:
     target, _, how = os.environ.get("STAND_IN_TROUBLE", "").partition(":")
     count = Path(os.environ.get("STAND_IN_COUNT", os.devnull))
     if name != target or len(count.read_bytes() if count.exists() else b"") >= int(os.environ["STAND_IN_TIMES"]):
@@ -38,6 +38,9 @@ def _trouble(name: str) -> None:
         os._exit(7)
     if how == "full":
         raise RuntimeError("PytorchStreamWriter failed: No space left on device")
+    if how == "loses":
+        (model / "encoder" / "weights.bin").unlink()
+        raise RuntimeError("unable to map the weights")
     os.kill(os.getpid(), {"killed": signal.SIGKILL, "fault": signal.SIGSEGV, "frozen": signal.SIGSTOP}[how])
 
 
@@ -57,7 +60,7 @@ def _score(work: Any, place: Any) -> dict[str, Any]:
 
         raise DataError(f"the stand-in was told to fail on {work.target.name}.")
     _wait(place)
-    _trouble(work.target.name)
+    _trouble(work.target.name, place.folder(work.parent) if work.parent else place.out)
     from xharness.adapter import Found
     from xharness.phases.scores import Sheet
 

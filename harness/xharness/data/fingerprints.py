@@ -1,0 +1,128 @@
+"""What data are by content, so that a result is never kept under the name of other data.
+
+A fingerprint says what a split is without loading it: the sha256 of local files, the commit of a hub repository, the
+version of the built-in generator. It counts in content keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from xharness.adapter import Example
+from xharness.data.examples import code_of, examples, path_of, shortened
+from xharness.errors import DataError, Problem, Unforeseen, Unreachable
+from xharness.spec.task import Limit, Source, Split, Task
+
+
+def fingerprints(task: Task, splits: Sequence[Split]) -> tuple[str, ...]:
+    """Fingerprints of the splits over all languages; `SPLIT missing[de]` where a language is not there.
+
+    DataError where nothing is.
+    """
+    found: list[str] = []
+    failures: list[DataError] = []
+    for split in splits:
+        for language in task.languages:
+            try:
+                code = code_of(task, language)
+                found += [f"{split} {_fingerprint(source, code, language)}" for source in getattr(task.data, split)]
+            except DataError as error:
+                failures.append(error)
+                found.append(_missing(split, language))
+    if len(failures) >= len(splits) * len(task.languages):
+        raise failures[0]
+    return tuple(found)
+
+
+def _missing(split: str, language: str) -> str:
+    return f"{split} missing[{language}]"
+
+
+def planned_examples(
+    task: Task, split: Split, language: str, limit: Limit | None, planned: Sequence[str]
+) -> list[Example]:
+    """`examples`, for a result that is kept under the name of the data that were there when the run was planned.
+
+    DataError where a language's data are wrong, which is a result; Unforeseen where they are not what they were, or
+    cannot be had any more, which is none. Without `planned` nothing is compared.
+    """
+    try:
+        found = examples(task, split, language, limit)
+    except Unreachable as error:
+        if not planned or _missing(split, language) in planned:
+            raise
+        raise Unforeseen(*error.problems) from None
+    if planned:
+        _require_planned(task, split, language, planned)
+    return found
+
+
+def _require_planned(task: Task, split: Split, language: str, planned: Sequence[str]) -> None:
+    """Compare local files; the Hub is not asked again, hours of work are not to depend on its mood."""
+    code = code_of(task, language)
+    for source in getattr(task.data, split):
+        if source.file and f"{split} {_fingerprint(source, code, language)}" not in planned:
+            what = "has changed since this run was planned."
+            raise Unforeseen(Problem(str(path_of(source, code)), what, "Run the same command again."))
+
+
+def _fingerprint(source: Source, code: str, language: str) -> str:
+    kept = source.model_dump(exclude_defaults=True, exclude={"hub", "file", "revision", "builtin"}, mode="json")
+    rule = f" {kept}" if kept else ""
+    if source.builtin:
+        from xharness import micro
+
+        return f"builtin:{source.builtin}@{micro.VERSION}[{language}]{rule}"
+    if source.file:
+        return f"sha256:{file_sha256(path_of(source, code))}[{language}]{rule}"
+    return f"hub:{source.hub}@{hub_commit('dataset', str(source.hub), source.revision)}[{code}]{rule}"
+
+
+def file_sha256(path: Path) -> str:
+    """Checksum of a local file; Unreachable when it is missing."""
+    try:
+        facts = path.stat()
+        return _sha256(path, facts.st_mtime_ns, facts.st_size)
+    except OSError as error:
+        raise Unreachable(Problem(str(path), f"cannot be read: {error.strerror}.")) from None
+
+
+@lru_cache(maxsize=4096)
+def _sha256(path: Path, changed: int, size: int) -> str:
+    """Remembered until the file is written again."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def hub_commit(kind: str, repo: str, revision: str | None) -> str:
+    """The commit a revision of a hub repository stands at; from the local cache when the Hub cannot be reached."""
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    if revision and len(revision) == 40 and all(c in "0123456789abcdef" for c in revision):
+        return revision
+    try:
+        info = HfApi().repo_info(repo, repo_type=kind, revision=revision, timeout=20)
+        return str(info.sha)
+    except (RepositoryNotFoundError, RevisionNotFoundError):
+        what = f"revision '{revision}' of it" if revision else "it"
+        raise DataError(
+            Problem(
+                f"{kind} {repo}", f"the Hub does not have {what}.", "Check the id; private ones need `hf auth login`."
+            )
+        ) from None
+    except Exception as error:  # What a dead network raises depends on the HTTP library underneath.
+        folder = Path(constants.HF_HUB_CACHE) / f"{kind}s--{repo.replace('/', '--')}" / "refs" / (revision or "main")
+        if folder.is_file():
+            return folder.read_text().strip()
+        raise DataError(
+            Problem(
+                f"{kind} {repo}",
+                f"the Hub cannot be reached and nothing is cached: {shortened(str(error))}",
+                "Check the network, HF_ENDPOINT and HF_HUB_OFFLINE.",
+            )
+        ) from None
