@@ -12,7 +12,7 @@ import json
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +38,14 @@ def new_run(store: Path, suite: str, profile: str) -> Path:
 def going(folder: Path) -> Iterator[None]:
     """Have a run be `under_way`; the system ends it when the process dies."""
     path = folder / GOING
-    with told(path, "lock"), path.open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with ExitStack() as held:
+        with told(path, "lock"):
+            fcntl.flock(held.enter_context(path.open("ab")), fcntl.LOCK_EX)
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
 
 
 def under_way(folder: Path) -> bool:

@@ -178,7 +178,9 @@ class Store:
         """Read the outputs of these steps: until it is done, nobody frees them."""
         with ExitStack() as held:
             for key in keys:
-                fcntl.flock(held.enter_context(self._read_lock(key)), fcntl.LOCK_SH)
+                lock = held.enter_context(self._read_lock(key))
+                with told(Path(lock.name), "lock"):
+                    fcntl.flock(lock, fcntl.LOCK_SH)
             yield
 
     @contextmanager
