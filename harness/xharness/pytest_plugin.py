@@ -104,8 +104,8 @@ class SuiteFile(pytest.File):
     def _run(self) -> None:
         from rich.console import Console
 
-        from xharness.collect.cells import Selection
-        from xharness.errors import HarnessError
+        from xharness.collect.selection import Selection
+        from xharness.errors import ExitCode, HarnessError
         from xharness.run.session import Request, run
 
         chosen = tuple(i.name for i in self.session.items if isinstance(i, CellItem) and i.parent is self)
@@ -120,7 +120,10 @@ class SuiteFile(pytest.File):
             verbosity=-1,
         )
         try:
-            self.finished = run(request, Console(file=io.StringIO()))
+            finished = run(request, Console(file=io.StringIO()))
+            if finished.exit_code == ExitCode.INTERRUPTED:
+                raise KeyboardInterrupt  # pytest's to report: there is no board of it.
+            self.finished = finished
         except HarnessError as error:
             self.trouble = str(error)
         self.config.stash.setdefault(_suites, []).append(self)

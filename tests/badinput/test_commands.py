@@ -19,6 +19,14 @@ CASES: dict[str, tuple[int, tuple[str, ...]]] = {
     "run xtreme -n 0": (4, ("-n '0'", "at least 1, or auto")),
     "run xtreme -n many": (4, ("-n 'many'", "auto")),
     "run xtreme -n -1": (4, ("-n '-1'",)),
+    "run xtreme -n ²": (4, ("-n '²'", "at least 1, or auto")),
+    "run xtreme -n 100000 --dry-run": (4, ("-n '100000'", "at most", "auto")),
+    "run xtreme --save-every -1": (4, ("--save-every",)),
+    "run xtreme --save-every nan": (4, ("--save-every",)),
+    "run xtreme --save-every inf": (4, ("--save-every", "inf is not a number of seconds")),
+    "run xtreme --stuck-after nan": (4, ("--stuck-after",)),
+    "run xtreme --checkpoint _": (4, ("--checkpoint", "the name is empty")),
+    "list xtreme -c _": (4, ("-c", "the name is empty")),
     "run xtreme --maxfail 0": (4, ("--maxfail",)),
     "run xtreme --seed one": (4, ("--seed",)),
     "run xtreme --keep al": (4, ("--keep 'al'", "'all'")),
@@ -30,6 +38,8 @@ CASES: dict[str, tuple[int, tuple[str, ...]]] = {
     "run missing.toml": (4, ("missing.toml: is neither a file nor a shipped suite",)),
     f"list {'a' * 5000}": (4, ("is neither a file nor a shipped suite",)),
     "run xtreme --profile mikro": (4, ("no profile 'mikro'", "'micro'")),
+    "list xtreme nope": (4, ("nope: is neither a file nor a shipped suite",)),
+    "list xtreme none->xnli": (4, ("none->xnli: is neither",)),
     # expressions
     "list xtreme -k squad_and_(": (4, ("-k 'squad and ('", "at column 12", "the end")),
     "list xtreme -k and": (4, ("-k 'and'", "at column 1", "'and'")),
@@ -47,13 +57,19 @@ CASES: dict[str, tuple[int, tuple[str, ...]]] = {
     "list xtreme --seed 7": (5, ("no cell has the seed '7'", "0")),
     "list xtreme --language jp": (5, ("no target has the language 'jp'",)),
     "list xtreme::mnli->xnil": (5, ("no cell is called 'mnli->xnil'", "'mnli->xnli'")),
-    "run xtreme none->xnli[xx]": (5, ("no cell is called 'none->xnli[xx]'",)),
+    "run xtreme none->xnli[xx]": (5, ("xnli does not have the language 'xx'", "ar, de, en")),
     "run xtreme --deselect *": (5, ("none of 99 cells",)),
     # checkpoints
     "run xtreme --checkpoint not/a/hub/id": (4, ("--checkpoint 'not/a/hub/id' is neither a folder nor a hub id",)),
     "run xtreme --checkpoint a_b": (4, ("--checkpoint 'a b'",)),
     # showing
     "show": (4, ("there is no finished run", "--store")),
+    "show --format pdf": (4, ("--format 'pdf'", "latex")),
+    "show --output /dev/null/x": (4, ("there is no finished run",)),
+    "export here": (4, ("there is no finished run",)),
+    "why none->xnli": (4, ("'none->xnli' is a cell", "SUITE::none->xnli", "no finished run")),
+    "compare none none --resamples 100000000000000": (4, ("--resamples",)),
+    "score --predictions . --labels . --json /proc/x/y": (4, ("--json '/proc/x/y' cannot be written",)),
     "show yesterday": (4, ("no finished run is called 'yesterday'",)),
 }
 
@@ -66,7 +82,9 @@ def arguments(line: str) -> list[str]:
 @pytest.mark.parametrize("line", CASES, ids=lambda line: line[:60])
 def test_a_command_line_is_refused_and_the_nearest_named(line: str, xharness: Run, tmp_path: Path) -> None:
     code, says = CASES[line]
-    assert_well_said(xharness(*arguments(line)), code, "", says)
+    told = xharness(*arguments(line))
+    assert_well_said(told, code, "", says)
+    assert told.out == ""
     assert not (tmp_path / "store").exists()
 
 

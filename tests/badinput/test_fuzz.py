@@ -15,10 +15,11 @@ import tomli
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from xharness.collect.cells import Selection, collect, select
+from xharness.collect.cells import collect
 from xharness.collect.expression import compile_expression
 from xharness.collect.fit import check_fit
 from xharness.collect.patterns import check_patterns
+from xharness.collect.selection import Selection, select
 from xharness.data.readers import READERS, read
 from xharness.errors import HarnessError
 from xharness.spec.load import load_suite, load_task, shipped_suites

@@ -86,6 +86,10 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
         ("default_profile: there is no profile 'mikro'", "'micro'"),
     ),
     "an unknown scheme": (suite(top='scheme = "xtrem" #!'), ("scheme: 'xtrem' is neither", "'xtreme'")),
+    "unknown baselines": (
+        suite(top='baselines = ["xtreme", "xtrem"] #!'),
+        ("baselines: 'xtrem' is neither", "'xtreme'"),
+    ),
     "an unknown built-in checkpoint": (
         suite(rest=SECOND + 'builtin = "tinny" #!\n'),
         ("no built-in checkpoint called 'tinny'", "'tiny'"),
@@ -170,6 +174,10 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
     "a bound that is not a number": (
         suite(rest='[[expect]]\ncells = "*"\nat_least = nan #!\n'),
         ("expect.0.at_least: must be a finite number, found nan.",),
+    ),
+    "bounds that no score can keep": (
+        suite(rest='[[expect]]\ncells = "*"\nat_least = 50 #!\nat_most = 49.5\n'),
+        ("expect.0.at_least: must not be above at_most: no score is at least 50 and at most 49.5.",),
     ),
     "an include that matches nothing": (
         suite(grid='targets = ["xnli"]\ninclude = ["squad->*"] #!'),
@@ -311,6 +319,80 @@ def test_all_problems_are_told_at_once(xharness: Run, tmp_path: Path) -> None:
     text = suite(top='titel = "x"', grid='targets = ["xnli"]\nseed = 1', rest='[[mark]]\ncells = "*"\n')
     (tmp_path / "suite.toml").write_text(text, encoding="utf-8")
     assert len(xharness("list", "suite.toml").problems) == 3
+
+
+TASK = """name = "mine"
+title = "mine"
+adapter = "classification"
+metric = "accuracy"
+licens = "?"
+labels = ["a", "b"]
+label_map = { x = "c" }
+[recipe]
+epochs = 0
+"""
+
+
+def test_problems_of_every_kind_are_told_at_once_and_each_once(xharness: Run, tmp_path: Path) -> None:
+    text = suite(
+        top='titel = "x"\ndefault_profile = "mikro"',
+        grid='targets = ["xnil", "xnli", "mine"]\nseed = 1',
+        rest='[[expect]]\ncells = "*"\nat_least = 3\nat_most = 2\n[recipe.xnli]\nepoch = 1\n'
+        '[[mark]]\ncells = 3\n[mixture.two]\ntasks = ["mnli", "qpq"]\n[profile.micro]\nlimit.trian = 1\n',
+    )
+    (tmp_path / "suite.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "mine.toml").write_text(TASK, encoding="utf-8")
+    wanted = (
+        "titel", "'mikro'", "'xnil'", "grid.seed", "expect.0.at_least", "recipe.xnli.epoch", "mark.0.cells", "'qpq'",
+        "limit.trian", "licens", "label_map.x", "mine.toml:9: recipe.epochs",
+    )  # fmt: skip
+    for command in ("list", "check", "run"):
+        problems = xharness(command, "suite.toml").problems
+        assert [sum(word in p for p in problems) for word in wanted] == [1] * len(wanted), problems
+        assert len(problems) == len(wanted)
+
+
+def test_what_only_the_parts_together_show_is_told_at_once(xharness: Run, tmp_path: Path) -> None:
+    text = suite(
+        top='scheme = "xtrem"\nplugins = ["gone.py"]\nbaselines = ["nobody"]',
+        grid='targets = ["xnli", "mine"]\nintermediates = ["none", "tatoeba"]\nexclude = ["*->nothing"]',
+    )
+    (tmp_path / "suite.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "tasks").mkdir()
+    task = TASK.replace("licens", "licence").replace("epochs = 0", "").replace('x = "c"', "").replace("cura", "cru")
+    (tmp_path / "tasks" / "mine.toml").write_text(task, encoding="utf-8")
+    wanted = (
+        "'xtrem'",
+        "'gone.py'",
+        "'nobody'",
+        "'accrucy'",
+        "'tatoeba' is a retrieval",
+        "'*->nothing'",
+        "no test data",
+    )
+    for command in (("run",), ("check", "--files-only")):
+        problems = xharness(*command, "suite.toml").problems
+        assert [sum(word in p for p in problems) for word in wanted] == [1] * len(wanted), problems
+
+
+# A mistake from which others would only follow is told alone.
+ALONE = {
+    "tasks of the wrong type": 'tasks = "more"',
+    "a folder of tasks that is not there": 'tasks = ["more"]',
+    "a profile of the wrong type": "profile = 3",
+    "checkpoints of the wrong type": 'checkpoint = "tiny"',
+}
+
+
+@pytest.mark.parametrize("what", ALONE)
+def test_what_would_only_follow_from_a_mistake_is_not_told(what: str, xharness: Run, tmp_path: Path) -> None:
+    checkpoint = '[[checkpoint]]\nname = "tiny"\nbuiltin = "tiny"\n' if "checkpoint" not in ALONE[what] else ""
+    grid = '[grid]\ntargets = ["of_more"]\ncheckpoints = ["tiny"]\n'
+    (tmp_path / "suite.toml").write_text(f'title = "a"\n{ALONE[what]}\n{checkpoint}{grid}', encoding="utf-8")
+    told = xharness("list", "suite.toml")
+    assert told.code == 4
+    assert len(told.problems) == 1, told.err
 
 
 def test_a_traceback_is_shown_on_demand(xharness: Run, tmp_path: Path) -> None:

@@ -111,6 +111,19 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path) -> House:
+    return _house(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def lived_in(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """A house where both rows of one target have been run; for tests that leave that as it is."""
+    made = _house(tmp_path_factory.mktemp("lived_in"))
+    ended = made.run("*->animals")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return made
+
+
+def _house(tmp_path: Path) -> House:
     for folder in ("encoder", "tasks", "rows"):
         (tmp_path / folder).mkdir()
     (tmp_path / "encoder" / "config.json").write_text("{}")

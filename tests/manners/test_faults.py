@@ -147,7 +147,14 @@ def test_a_read_only_store_is_told_and_what_it_holds_can_be_shown(disk: House) -
     assert disk("show").stdout == board
     assert disk("why", "small.toml::none->animals").returncode == ExitCode.OK
     assert disk("store", "ls").returncode == ExitCode.OK
-    assert disk("store", "gc", "--yes").returncode in (ExitCode.OK, ExitCode.FAILED)
+    assert disk("store", "gc", "--yes").returncode == ExitCode.OK  # There is nothing to remove.
+    remount(disk, "rw")
+    (disk.store / "steps" / "tune-0").mkdir()
+    remount(disk, "ro")
+    ended = disk("store", "gc", "--yes")
+    assert ended.returncode == ExitCode.FAILED
+    assert "tune-0" in ended.stderr
+    assert "the file system is read-only" in ended.stderr
 
 
 def test_a_store_without_permission_is_told(house: House) -> None:

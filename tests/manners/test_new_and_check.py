@@ -94,6 +94,16 @@ def test_problems_of_the_files_end_with_4_and_do_not_hide_those_of_the_data(real
     assert "plants.fr.jsonl" not in only.stderr
 
 
+def test_a_checkpoint_of_the_command_line_is_enough_for_a_suite_that_names_none(real: House) -> None:
+    whole = real.suite.read_text()
+    real.suite.write_text(whole.replace(whole[whole.index("[[checkpoint]]") : whole.index("[grid]")], ""))
+    assert real("check", "small.toml", "--checkpoint", "./encoder").returncode == 0
+    for touch in ((), ("--files-only",)):
+        lone = real("check", "small.toml", *touch)
+        assert lone.returncode == ExitCode.USAGE
+        assert lone.stderr.count("the suite names no checkpoint; add one with --checkpoint.") == 1
+
+
 def test_labels_that_no_train_row_has_are_noted(real: House) -> None:
     real.rows("plants.train.jsonl", [{"text": "a", "label": "yes"}])
     ended = real("check", "small.toml")

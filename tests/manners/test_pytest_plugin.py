@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -96,6 +97,24 @@ def test_profile_and_store_have_options(house: House) -> None:
     assert "none->plants[fake-0] PASSED" in ended.stdout, ended.stdout
     assert (house.root / "other" / "steps").is_dir()
     assert not house.store.exists()
+
+
+def test_interrupting_pytest_ends_it_as_it_ends_other_tests(house: House) -> None:
+    hung = house.root / "hung"
+    trouble = {"STAND_IN_TROUBLE": "plants:hangs", "STAND_IN_TIMES": "1", "STAND_IN_COUNT": str(hung)}
+    command = [sys.executable, "-m", "pytest", *PLUGIN, "-p", "no:cacheprovider", "small.toml", "-k", "plants"]
+    run = subprocess.Popen(
+        command, cwd=house.root, env={**house.env, **trouble}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )  # fmt: skip
+    while not hung.exists():
+        assert run.poll() is None
+    run.send_signal(signal.SIGINT)
+    text, _ = run.communicate(timeout=20)
+    assert run.returncode == pytest.ExitCode.INTERRUPTED, text
+    assert "KeyboardInterrupt" in text
+    assert "INTERNALERROR" not in text
+    assert house.last()["state"] == "interrupted"
 
 
 def test_a_suite_with_an_error_is_one_error_with_its_line(house: House) -> None:

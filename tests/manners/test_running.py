@@ -6,11 +6,16 @@ import json
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
+import xharness.run.session
 from xharness.errors import ExitCode
+from xharness.execute.execution import Outcome
+from xharness.plan.steps import Plan
+from xharness.store.steps import Store
 
 from .conftest import House
 
@@ -57,7 +62,7 @@ def test_what_failed_is_remembered_over_runs_of_other_cells_and_apart_by_profile
     ]
     assert len(house("list", "small.toml", "--profile", "two", "--lf", "-q").stdout.splitlines()) == 6
     elsewhere = house("list", "small.toml", "--profile", "one", "--lf", "-q", "--target", "pairs")
-    assert "1 failed cells are not among the selected ones" in elsewhere.stderr
+    assert "1 failed cell is not among the selected ones" in elsewhere.stderr
 
 
 def test_ff_runs_what_failed_last_before_the_others(house: House) -> None:
@@ -78,6 +83,32 @@ def test_x_stops_after_the_first_failure_and_says_what_was_not_run(house: House)
     assert found.count("failed") == 1
     assert found.count("not run") == 5
     assert "stopped before its turn" in ended.stdout
+    failed = [name for name, status in statuses(house).items() if status == "failed"]
+    assert house("list", "small.toml", "--lf", "-q").stdout.split() == [f"small.toml::{failed[0]}[fake-0]"]
+
+
+def test_what_was_stopped_before_its_turn_is_remembered_as_it_was(house: House) -> None:
+    house.run("none->pairs", STAND_IN_FAILS="pairs")
+    house.suite.write_text(house.suite.read_text() + MARKED.replace(SKIPPED, ""))
+    house.run("-x", "none->*", "colours->animals", STAND_IN_FAILS="plants", STAND_IN_SECONDS="0.02")
+    found = statuses(house)
+    assert found["none->plants"] == "failed"
+    assert found["none->pairs"] == "not run"  # Though it is marked xfail: it did neither.
+    listed = house("list", "small.toml", "--lf", "-q").stdout.split()
+    assert listed == ["small.toml::none->plants[fake-0]", "small.toml::none->pairs[fake-0]"]
+
+
+def test_a_part_that_passes_does_not_clear_its_cell_and_a_part_that_fails_counts(house: House) -> None:
+    house.run("none->animals", "none->plants", STAND_IN_FAILS="animals")
+    listed = ("list", "small.toml", "--lf", "-q")
+    assert house.run("none->animals[de]").returncode == ExitCode.OK
+    assert house(*listed).stdout.split() == ["small.toml::none->animals[fake-0]"]
+    assert house.run("none->plants[fr]", STAND_IN_FAILS="plants").returncode == ExitCode.FAILED
+    assert len(house(*listed).stdout.split()) == 2
+    assert house.run("--lf").returncode == ExitCode.OK
+    assert "languages_selected" in house.last()
+    assert house.last()["languages_selected"] == {}
+    assert house.last()["failing"] == []
 
 
 def test_a_failed_step_fails_what_needs_it_and_says_which(house: House) -> None:
@@ -201,6 +232,40 @@ def test_a_failed_expectation_shows_expected_found_and_interval_and_is_selected_
     assert listed == [f"small.toml::{c}[fake-0]" for c in ("none->animals", "colours->animals", "colours->plants")]
 
 
+PARTLY = """
+[[expect]]
+cells = "*->animals*"
+at_least = 101
+[[expect]]
+cells = "none->animals*"
+language = "de"
+at_least = 101
+[[expect]]
+cells = "colours->plants*"
+over = "none"
+at_least = 101
+"""
+
+
+def test_an_expectation_on_a_whole_cell_is_not_judged_by_some_of_its_languages(house: House) -> None:
+    house.suite.write_text(house.suite.read_text() + PARTLY)
+    report = house.root / "junit.xml"
+    ended = house.run("none->animals[en]", "--junit-xml", report)
+    assert ended.returncode == ExitCode.OK, ended.stdout
+    assert "expected score at least 101, but this run took only en of animals" in ended.stdout
+    assert "expected score [de] at least 101, but this run took only en of animals" in ended.stdout
+    messages = [e.attrib["message"] for e in ET.parse(report).getroot().iter("skipped")]
+    assert sum("this run took only en of animals" in message for message in messages) == 2
+    ended = house.run("none->animals[de]")
+    assert ended.returncode == ExitCode.FAILED
+    judged = {j["expected"]: j["failed"] for j in house.last()["expectations"]}
+    assert judged == {"score at least 101": False, "score [de] at least 101": True}
+    ended = house.run("colours->plants")
+    assert "but none->plants[fake-0] has no score in this run" in ended.stdout
+    ended = house.run("none->plants[fr]", "colours->plants")
+    assert "but none->plants[fake-0] has no score in en" in ended.stdout
+
+
 def test_junit_holds_whatever_a_message_holds(tmp_path: Path) -> None:
     from xharness.run.junit import write_junit
 
@@ -252,6 +317,56 @@ def test_interrupting_stops_at_once_with_2_says_how_to_go_on_and_leaves_nothing_
     assert not list((house.store / "steps").iterdir())
     assert not list((house.store / "tmp").iterdir())
     assert house.run("none->animals").returncode == 0
+
+
+def test_an_interrupted_run_says_so_remembers_its_failures_and_writes_its_report(house: House) -> None:
+    house.run("none->plants", STAND_IN_FAILS="plants")
+    board = house("show").stdout
+    hung = house.root / "hung"
+    trouble = {"STAND_IN_TROUBLE": "plants:hangs", "STAND_IN_TIMES": "1", "STAND_IN_COUNT": str(hung)}
+    words = house.command("run", "small.toml", "-n", 1, "none->*", "--junit-xml", "junit.xml")
+    run = subprocess.Popen(
+        words, cwd=house.root, env={**house.env, **trouble, "STAND_IN_FAILS": "animals"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )  # fmt: skip
+    while not hung.exists():
+        assert run.poll() is None
+    run.send_signal(signal.SIGINT)
+    _, error = run.communicate(timeout=20)
+    assert run.returncode == ExitCode.INTERRUPTED
+    assert "interrupted: 1 failed, 2 not run in" in error
+    assert house.last()["state"] == "interrupted"
+    assert house.last()["exit"] == ExitCode.INTERRUPTED
+    assert statuses(house) == {"none->animals": "failed", "none->plants": "not run", "none->pairs": "not run"}
+    cases = {
+        c.attrib["name"]: [e.tag for e in c] for c in ET.parse(house.root / "junit.xml").getroot().iter("testcase")
+    }
+    assert cases["none->animals[fake-0]"][1:] == ["failure"]
+    assert cases["none->pairs[fake-0]"][1:] == ["error"]
+    listed = house("list", "small.toml", "--lf", "-q").stdout.split()
+    assert listed == ["small.toml::none->animals[fake-0]", "small.toml::none->plants[fake-0]"]
+    assert house("show").stdout == board
+
+
+def test_scores_that_vanish_while_the_run_lasts_fail_their_cell_with_a_sentence(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = xharness.run.session.cell_results
+
+    def after_a_thief(plan: Plan, outcome: Outcome, store: Store, *rest: Any) -> Any:
+        (store.path(plan.ends["none->animals[fake-0]"]) / "scores.json").unlink()
+        (store.path(plan.ends["none->plants[fake-0]"]) / "scores.json").write_text("{")
+        return whole(plan, outcome, store, *rest)
+
+    monkeypatch.setattr(xharness.run.session, "cell_results", after_a_thief)
+    ended = house.run("none->*")
+    assert ended.returncode == ExitCode.FAILED
+    assert "Traceback" not in ended.stdout + ended.stderr
+    assert statuses(house) == {"none->animals": "failed", "none->plants": "failed", "none->pairs": "passed"}
+    assert "its scores have vanished from the store, or were changed" in ended.stdout
+    monkeypatch.undo()
+    assert house.run("none->*").returncode == ExitCode.OK
 
 
 def test_two_runs_on_one_store_do_no_step_twice(house: House) -> None:

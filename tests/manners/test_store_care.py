@@ -37,6 +37,22 @@ def test_ls_has_kind_label_size_age_and_run_of_every_step(ran: House) -> None:
     assert all(r["size"] > 0 and r["stored"] > 0 and r["run"] for r in rows)
 
 
+def test_ls_of_a_kind_that_does_not_exist_names_those_that_do(lived_in: House) -> None:
+    ended = lived_in("store", "ls", "--kind", "bogus")
+    assert ended.returncode == 4
+    assert ended.stdout == ""
+    assert "--kind 'bogus' is not known. Allowed: tune, evaluate, embed, mine." in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["ls", "du", "check", "gc"])
+def test_a_file_in_place_of_the_steps_is_told(house: House, command: str) -> None:
+    house.store.mkdir()
+    (house.store / "steps").write_text("")
+    ended = house("store", command)
+    assert ended.returncode == 1
+    assert f"{house.store / 'steps'}: cannot be used: Not a directory." in ended.stderr
+
+
 def test_du_sums_up_by_kind_and_by_run(ran: House) -> None:
     rows = [json.loads(line) for line in ran("store", "du", "--json").stdout.splitlines()]
     by = {(r["by"], r["name"]): r for r in rows}

@@ -134,6 +134,20 @@ def test_a_cell_that_cannot_be_planned_says_why_and_ends_with_1(house: House) ->
     assert "animals.train.jsonl" in ended.stdout
 
 
+def test_a_cell_without_a_suite_is_one_of_the_newest_run(house: House) -> None:
+    house.suite.write_text(f"{house.suite.read_text()}\n[profile.other]\n[profile.third]\n")
+    other = house.root / "extra"
+    other.mkdir()
+    (other / "config.json").write_text("{}")
+    house.run("--profile", "other", "--checkpoint", other, "none->animals")
+    ended = house("why", "none->animals[extra-0]", "--store", "store")
+    assert ended.returncode == 0, ended.stderr
+    assert f"{house.suite}, profile other" in ended.stderr
+    assert "small.toml::none->animals[extra-0]" in ended.stdout
+    assert "not needed now" in ended.stdout
+    assert "profile third" in house("why", "none->animals[fake-0]", "--profile", "third").stderr
+
+
 def test_too_many_cells_ask_for_one(house: House) -> None:
     ended = house("why", "small.toml")
     assert ended.returncode == 4

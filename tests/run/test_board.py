@@ -25,7 +25,7 @@ def run_of(
             for t, languages in targets.items()
         },
         "cells": [
-            {"checkpoint": "c", "intermediate": i, "target": t, "seed": s, "status": "passed", "dev": 1.0, "reason": ""}
+            {"name": f"{i}->{t}[c-{s}]", "checkpoint": "c", "intermediate": i, "target": t, "seed": s, "status": "passed", "dev": 1.0, "reason": ""}
             for i in intermediates for t in targets for s in seeds
         ],
     }  # fmt: skip
@@ -62,6 +62,22 @@ def test_a_missing_language_makes_the_task_absent_and_with_it_every_average_abov
     assert row.values["pawsx"].mean == 50
     assert row.values["group:classification"].mean is None
     assert (row.values["average"].have, row.values["average"].want) == (1, 9)
+
+
+def test_a_part_of_the_languages_is_told_and_stands_in_no_line_with_the_whole() -> None:
+    run = run_of({"xnli": ["en", "de", "sw"]}, ("none", "mnli"))
+    run["languages_selected"] = {"none->xnli[c-0]": ["sw"], "mnli->xnli[c-0]": ["sw"]}
+    records = [record("none", "xnli", "sw", 60), record("mnli", "xnli", "sw", 61)]
+    board = drawn(run, records)
+    assert [r.values["xnli"].mean for r in board.rows[:2]] == [60, 61]
+    assert "xnli: only sw, 1 of 3 languages" in board.footnotes
+    run["languages_selected"] = {"mnli->xnli[c-0]": ["sw"]}
+    records += [record("none", "xnli", k, 80) for k in ("en", "de")]
+    board = drawn(run, records)
+    plain, mnli = (r.values["xnli"] for r in board.rows[:2])
+    assert plain.mean == pytest.approx(220 / 3)
+    assert (mnli.mean, mnli.gain, mnli.have, mnli.want) == (None, None, 1, 3)
+    assert not any("only" in note for note in board.footnotes)
 
 
 def test_seeds_give_a_mean_and_a_standard_deviation_and_a_missing_seed_gives_neither() -> None:

@@ -18,7 +18,7 @@ def show_baselines(run: Mapping[str, Any], console: Console) -> None:
     """Every file of published rows that the suite names, else the one of its scheme."""
     if not run.get("comparable", True):
         words = f"Published figures follow. This run ({run['profile']}) is not comparable with them and is not ranked."
-        console.print(words, style="bold yellow", highlight=False)
+        console.print(Text(words), style="bold yellow")
     beside = Path(run["suite"]).parent
     for name in run["baselines"] or [run["scheme"] or "xtreme"]:
         found = load_baselines(name, beside)
@@ -33,11 +33,11 @@ def _overall(averages: Sequence[Check]) -> str:
 
 def _show(found: Baselines, scheme: Scheme, console: Console) -> None:
     table = Table(
-        title=found.title, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 1)
+        title=Text(found.title), title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 1)
     )
     table.add_column("published", max_width=44)
     for task in scheme.tasks:
-        table.add_column(task, justify="right", no_wrap=True)
+        table.add_column(Text(task), justify="right", no_wrap=True)
     table.add_column("average", justify="right", no_wrap=True)
     notes: list[str] = []
     sources: dict[str, None] = {}
@@ -47,7 +47,7 @@ def _show(found: Baselines, scheme: Scheme, console: Console) -> None:
             continue
         sources |= dict.fromkeys(figure.source for figure in row.task.values())
         averages = [c for c in recompute(row, scheme) if c.name in {p.name for p in row.printed}]
-        table.add_row(row.title, *map(Text, cells), Text(_overall(averages)))
+        table.add_row(Text(row.title), *map(Text, cells), Text(_overall(averages)))
         notes += [f"{row.title}: {c.text}" for c in averages if c.agrees is False]
         notes += [f"{row.title}: {row.protocol}"] if row.protocol else []
     console.print(table)

@@ -100,12 +100,13 @@ def scores_of(run: Mapping[str, Any], records: Iterable[Record], metric: str | N
 
 
 def languages_of(run: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Target -> the languages its average needs: the selected ones, where languages were selected."""
-    out = {t: list(run["tasks"][t]["languages"]) for t in run["targets"]}
-    for cell, chosen in run.get("languages_selected", {}).items():
-        target = cell.split("->", 1)[1].split("[", 1)[0]
-        out[target] = list(chosen)
-    return out
+    """Target -> the languages its average needs: all that a cell of the run took of it."""
+    chosen = run.get("languages_selected", {})
+    taken: dict[str, set[str]] = {}
+    for cell in run["cells"]:
+        whole = run["tasks"][cell["target"]]["languages"]
+        taken.setdefault(cell["target"], set()).update(chosen.get(cell["name"], whole))
+    return {t: [k for k in run["tasks"][t]["languages"] if k in taken[t]] for t in run["targets"]}
 
 
 def make_board(
@@ -269,7 +270,7 @@ def _value(column: Column, mine: Mapping[int, Summary], plain: Mapping[int, Summ
 def _states(run: Mapping[str, Any], records: Sequence[Record]) -> dict[tuple[str, str, str], str]:
     """What else is to be said of a cell: failed, skipped, degenerate."""
     out: dict[tuple[str, str, str], str] = {}
-    for cell in run.get("cells", ()):
+    for cell in run["cells"]:
         if cell["status"] in ("failed", "skipped", "not run", "xfailed"):
             out[cell["checkpoint"], cell["intermediate"], cell["target"]] = cell["status"]
     total: dict[tuple[str, str, str], list[bool]] = {}
@@ -319,6 +320,9 @@ def _footnotes(run: Mapping[str, Any]) -> list[str]:
     for target in run["targets"]:
         task = run["tasks"][target]
         metrics.setdefault(task["metric"], []).append(task["title"])
+    for target, kept in languages_of(run).items():
+        if len(kept) < (want := len(run["tasks"][target]["languages"])):
+            notes.append(f"{run['tasks'][target]['title']}: only {', '.join(kept)}, {len(kept)} of {want} languages")
     notes.append("metrics: " + "; ".join(f"{m}: {', '.join(names)}" for m, names in metrics.items()))
     retrieval = [t for t in run["targets"] if run["tasks"][t]["adapter"] == "retrieval"]
     for name, checkpoint in run["checkpoints"].items():

@@ -18,13 +18,13 @@ LABEL_WIDTH = 24
 
 def show_board(board: Board, console: Console, chance: bool = False) -> None:
     """Draw the board; on a narrow terminal in several tables, the rows repeated."""
-    console.print(Rule(board.title, style="dim"))
+    console.print(Rule(Text(board.title), style="dim"))
     if board.note:
-        console.print(board.note, style="bold yellow", highlight=False)
+        console.print(Text(board.note), style="bold yellow")
     for columns in _chunks(board, console.width):
         console.print(_table(board, columns, chance))
     for note in _legend(board):
-        console.print(note, style="dim", highlight=False, soft_wrap=True)
+        console.print(Text(note), style="dim", soft_wrap=True)
 
 
 def _width(column: Column) -> int:
@@ -52,7 +52,7 @@ def _table(board: Board, columns: Sequence[Column], chance: bool) -> Table:
     table.add_column("checkpoint / intermediate" if several else "intermediate", no_wrap=True, min_width=12)
     for column in columns:
         style = {"target": "", "group": "cyan", "average": "bold"}[column.kind]
-        table.add_column(column.title, justify="right", style=style, min_width=6, overflow="fold")
+        table.add_column(Text(column.title), justify="right", style=style, min_width=6, overflow="fold")
     if chance and board.chance:
         cells = [Text(f"{board.chance[c.name]:.1f}" if c.name in board.chance else "", style="dim") for c in columns]
         table.add_row(Text("chance or majority", style="dim"), *cells)
@@ -116,15 +116,14 @@ def show_breakdown(
         per_table = max(2, (console.width - LABEL_WIDTH) // (max(map(len, [*parts, "00.0"])) + 2))
         for start in range(0, len(parts), per_table):
             some = parts[start : start + per_table]
-            table = Table(
-                title=f"{run['tasks'][target]['title']} by {title}", title_justify="left", box=None, pad_edge=False
-            )
+            heading = Text(f"{run['tasks'][target]['title']} by {title}")
+            table = Table(title=heading, title_justify="left", box=None, pad_edge=False)
             table.add_column("", no_wrap=True)
             for part in some:
-                table.add_column(part, justify="right", no_wrap=True)
+                table.add_column(Text(part), justify="right", no_wrap=True)
             for (checkpoint, intermediate), row in rows.items():
                 label = f"{checkpoint} / {intermediate}" if len(run["checkpoints"]) > 1 else intermediate
-                table.add_row(label, *(str(row[p]) if p in row else "" for p in some))
+                table.add_row(Text(label), *(str(row[p]) if p in row else "" for p in some))
             console.print(table)
 
 

@@ -23,8 +23,8 @@ def check(
     verbose: Annotated[bool, typer.Option("-v", help="A line for every language.")] = False,
 ) -> None:
     """Check data, columns, labels, languages, checkpoints and lengths; train nothing, tell every problem at once."""
-    from xharness.cli.app import tell
-    from xharness.collect.cells import given_checkpoints
+    from xharness.cli.ending import tell
+    from xharness.collect.checkpoints import given_checkpoints
     from xharness.errors import UsageError
     from xharness.run.soundness import check_suite
     from xharness.spec.load import load_suite

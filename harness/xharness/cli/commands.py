@@ -10,6 +10,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from xharness.cli.ending import Passed
+
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "run": ("running", "run", "Run a suite: reuse what is stored, make what is missing, show the board."),
     "list": ("listing", "list_cells", "List the cells of suites with their ids."),
@@ -43,6 +45,16 @@ class Commands(TyperGroup):
             return self.commands.get(cmd_name)
         return load(cmd_name)
 
+    def make_context(self, *given: Any, **more: Any) -> Any:
+        """Read the command line."""
+        with _passed():
+            return super().make_context(*given, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Call the command."""
+        with _passed():
+            return super().invoke(ctx)
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The help's list of commands."""
         with self._listing():
@@ -60,6 +72,15 @@ class Commands(TyperGroup):
             yield
         finally:
             self.names_only = False
+
+
+@contextmanager
+def _passed() -> Iterator[None]:
+    """Let out as `Passed` what typer would end with exit codes of its own."""
+    try:
+        yield
+    except (KeyboardInterrupt, OSError) as error:
+        raise Passed(error) from error
 
 
 def _line(name: str) -> TyperCommand:

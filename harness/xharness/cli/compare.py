@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xharness.cli import options as o
-from xharness.cli.showing import WIDE
+from xharness.cli.output import writable, write
 from xharness.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def compare(
         ),
     ],
     store: o.StoreOption = o.DEFAULT_STORE,
-    resamples: Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap.")] = 10_000,
+    resamples: Annotated[int, typer.Option(min=100, max=1_000_000, help="Resamples of the bootstrap.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     languages: Annotated[bool, typer.Option("--languages", help="Show every language.")] = False,
     baselines: Annotated[
@@ -47,23 +47,20 @@ def compare(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures here; - is the terminal.")] = None,
 ) -> None:
     """Compare rows: differences with confidence intervals and corrected p-values."""
-    from rich.console import Console
-
+    from xharness.cli.terminal import terminal
     from xharness.score.compare import Settings
 
     if len(rows) < 2:
         raise UsageError("compare needs two rows or more: the first is what the others are compared with.")
+    writable("--json", None if json_file == Path("-") else json_file)
     found = compare_rows(rows, store, Settings(resamples, seed), baselines)
     if json_file is not None:
         text = json.dumps([comparison.as_json() for comparison in found.comparisons], indent=2, ensure_ascii=False)
         if json_file == Path("-"):
             typer.echo(text)
             return
-        json_file.write_text(text + "\n", encoding="utf-8")
-    console = Console()
-    if not console.is_terminal and console.width == 80:
-        console = Console(width=WIDE)
-    show_comparisons(found, console, languages)
+        write(json_file, text + "\n")
+    show_comparisons(found, terminal(), languages)
 
 
 @dataclass(frozen=True)
@@ -89,17 +86,14 @@ class _Runs:
 
     def run(self, name: str | None) -> tuple[dict[str, Any], list[Any], dict[tuple[str, str], Side]]:
         from xharness.board.board import languages_of
-        from xharness.cli.showing import find_run
+        from xharness.cli.showing import find_run, store_of
         from xharness.score.matching import sides_of
         from xharness.store.runs import read_run
-        from xharness.store.steps import Store
 
         if name not in self.read:
             folder = find_run(name, self.store)
             run, records = read_run(folder)
-            # A run given as a folder brings its own store.
-            held = Store(folder.parents[1])
-            self.read[name] = run, records, sides_of(run, records, held.path, languages_of(run))
+            self.read[name] = run, records, sides_of(run, records, store_of(folder).path, languages_of(run))
         return self.read[name]
 
 

@@ -24,20 +24,24 @@ def export(
     store: o.StoreOption = o.DEFAULT_STORE,
 ) -> None:
     """Write one row of a stored run in XTREME's submission layout."""
-    from xharness.cli.showing import find_run
+    from xharness.cli.showing import find_run, store_of
     from xharness.score.outcomes import choose_row, submission_of
     from xharness.score.scheme import scheme_of
     from xharness.score.submission import write_folder
     from xharness.store.runs import read_run
-    from xharness.store.steps import Store
 
     if form != "xtreme":
         raise UsageError(f"--format '{form}' is not known. Allowed: xtreme.")
-    facts, records = read_run(find_run(run, store))
+    found = find_run(run, store)
+    facts, records = read_run(found)
+    if not records:
+        raise UsageError(f"{found.name}: none of its cells is scored, so there is nothing to export.")
     choice = choose_row(facts, records, checkpoint, intermediate, seed)
-    outcomes = submission_of(facts, records, Store(store), choice)
+    outcomes = submission_of(facts, records, store_of(found), choice)
     scheme = scheme_of(facts)
     known = {task: languages for task, languages in outcomes.items() if task in scheme.tasks}
+    if not known:
+        raise UsageError(f"there is nothing to export: the scheme '{scheme.title}' has none of {', '.join(outcomes)}.")
     written = write_folder(known, folder, scheme, labels)
     print(f"{len(written)} files of {choice.checkpoint} / {choice.intermediate}, seed {choice.seed}, in {folder}")
     for task in outcomes.keys() - known.keys():

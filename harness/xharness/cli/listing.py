@@ -11,8 +11,11 @@ import typer
 
 from xharness.cli import completion
 from xharness.cli import options as o
-from xharness.collect.cells import Cell, collect, given_checkpoints, select, skipper
+from xharness.collect.cells import Cell, collect, skipper
+from xharness.collect.checkpoints import given_checkpoints
 from xharness.collect.patterns import check_patterns
+from xharness.collect.selection import select
+from xharness.errors import NothingSelected
 from xharness.spec.load import Loaded, load_suite
 
 
@@ -37,19 +40,32 @@ def list_cells(
 ) -> None:
     """List the cells of suites as a tree with ids; nothing is loaded or run."""
     mode = o.failed_mode(last_failed, failed_first)
-    for given in suites:
+    written: list[str] = []
+    empty: list[NothingSelected] = []
+    for given in dict.fromkeys(suites):
         path, chosen = filters.of(given)
         loaded = load_suite(path, profile)
         extra, kept = given_checkpoints(checkpoint or (), loaded)
         check_patterns(loaded, extra)
-        cells = select(collect(loaded, extra), replace(chosen, checkpoints=kept), loaded)
+        try:
+            cells = select(collect(loaded, extra), replace(chosen, checkpoints=kept), loaded)
+        except NothingSelected as error:
+            if "::" in given:
+                raise
+            # As in pytest, what is asked of several suites need not be in each.
+            empty.append(error)
+            continue
         if mode is not None:
             from xharness.run.failed import by_last_failed
 
             cells, _, note = by_last_failed(cells, mode, store, loaded)
             print(note, file=sys.stderr)
         write = _json if as_json else _ids if quiet else _tree
-        sys.stdout.write(write(cells, loaded))
+        written.append(write(cells, loaded))
+    if not written:
+        raise empty[0]
+    # Nothing is listed before all is known to be right.
+    sys.stdout.writelines(written)
 
 
 def _ids(cells: list[Cell], loaded: Loaded) -> str:

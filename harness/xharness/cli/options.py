@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,23 @@ from xharness.cli import completion
 from xharness.errors import UsageError
 
 if TYPE_CHECKING:
-    from xharness.collect.cells import Selection
+    from xharness.collect.selection import Selection
     from xharness.run.failed import Mode
+
+
+def _named(given: list[str] | None) -> list[str] | None:
+    """Names that are not empty: an empty one would be the current folder."""
+    if given and not all(name.strip() for name in given):
+        raise typer.BadParameter("the name is empty.")
+    return given
+
+
+def seconds(given: float) -> float:
+    """A number of seconds; what is no number passes every comparison."""
+    if not math.isfinite(given):
+        raise typer.BadParameter(f"{given} is not a number of seconds.")
+    return given
+
 
 SuiteArgument = Annotated[
     str,
@@ -51,6 +67,7 @@ CheckpointOption = Annotated[
     typer.Option(
         "--checkpoint",
         "-c",
+        callback=_named,
         help="Only the suite's checkpoint of this name; a hub id[@revision] or folder adds rows.",
         autocompletion=completion.checkpoints,
     ),
@@ -106,18 +123,6 @@ def reasons(given: str) -> str:
     return "fsxX" if "a" in given else "" if "N" in given else given
 
 
-def writable(option: str, path: Path | None) -> Path | None:
-    """The path, known to be writable before hours are spent; its folder is made where it is missing."""
-    if path is None:
-        return None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8"):
-            return path
-    except OSError as error:
-        raise UsageError(f"{option} '{path}' cannot be written: {error.strerror}.") from None
-
-
 @dataclass(frozen=True)
 class Filters:
     """The options that select cells, as they were given."""
@@ -132,18 +137,18 @@ class Filters:
 
     def of(self, suite: str, ids: list[str] | None = None) -> tuple[str, Selection]:
         """The suite's path, and the selection from `SUITE::ID`, further ids and these options."""
-        from xharness.collect.cells import Selection
+        from xharness.collect.selection import Selection
 
         path, _, first = suite.partition("::")
         return path, Selection(
-            (*([first] if first else []), *(i.split("::", 1)[-1] for i in ids or ())),
+            (*([first] if first else []), *(ids or ())),
             self.keyword,
             self.marks,
             tuple(self.intermediate or ()),
             tuple(self.target or ()),
             tuple(self.language or ()),
             seeds=tuple(self.seed or ()),
-            deselect=tuple(d.split("::", 1)[-1] for d in self.deselect or ()),
+            deselect=tuple(self.deselect or ()),
         )
 
 

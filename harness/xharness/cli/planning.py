@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xharness.cli import options as o
+from xharness.errors import ExitCode
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,8 +28,7 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a step.")] = False,
 ) -> None:
     """Show the steps that a run would take: shared, stored, missing, and an estimate of the cost."""
-    from rich.console import Console
-
+    from xharness.cli.terminal import terminal
     from xharness.run.session import Request, prepare
 
     path, chosen = filters.of(suite, ids)
@@ -35,10 +36,26 @@ def plan(
         Request(suite=path, selection=chosen, profile=profile, checkpoints=tuple(checkpoint or ()), store=store)
     )
     if as_json:
-        for line in _rows(prepared):
-            print(json.dumps(line, ensure_ascii=False))
+        for row in _rows(prepared):
+            print(json.dumps(row, ensure_ascii=False))
+        for line in _blocked(prepared):
+            print(line, file=sys.stderr)
     else:
-        print_plan(prepared, Console())
+        print_plan(prepared, terminal())
+    raise typer.Exit(int(code_of(prepared)))
+
+
+def code_of(prepared: Prepared) -> ExitCode:
+    """How a run of this plan would end for the cells that cannot be planned: FAILED, unless failure is expected."""
+    from xharness.collect.cells import expected_failure
+
+    blocked = [c for c in prepared.cells if c.name in prepared.plan.blocked]
+    unexpected = any(expected_failure(c, prepared.loaded) is None for c in blocked)
+    return ExitCode.FAILED if unexpected else ExitCode.OK
+
+
+def _blocked(prepared: Prepared) -> list[str]:
+    return [f"blocked: {name}: {why}" for name, why in prepared.plan.blocked.items()]
 
 
 def _rows(prepared: Prepared) -> list[dict[str, Any]]:
@@ -82,8 +99,12 @@ def print_plan(prepared: Prepared, console: Console) -> None:
         f"({alone / max(1, len(rows)):.1f} times as many)",
         highlight=False,
     )
-    console.print(left.sentence(), highlight=False)
-    for name, why in prepared.plan.blocked.items():
-        console.print(f"blocked: {name}: {why}", style="red", highlight=False, markup=False, soft_wrap=True)
+    blocked, cells = len(prepared.plan.blocked), len(prepared.plan.cells)
+    if blocked:
+        console.print(f"{blocked} of {cells} cells cannot be planned", style="red", highlight=False)
+    if blocked < cells or not blocked:
+        console.print(f"{'the others: ' if blocked else ''}{left.sentence()}", highlight=False)
+    for line in _blocked(prepared):
+        console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
     for cell, why in prepared.skipped.items():
         console.print(f"skipped: {cell.name}: {why}", style="yellow", highlight=False, markup=False, soft_wrap=True)

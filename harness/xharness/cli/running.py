@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xharness.cli import options as o
+from xharness.cli.output import writable
 from xharness.errors import ExitCode, UsageError, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from xharness.run.session import Finished
+
+WORKERS_A_CORE, FEWEST_ALLOWED = 4, 16
+"""Workers beyond these only wait for each other, and each takes the memory of an encoder."""
 
 
 @o.filtered
@@ -46,11 +52,20 @@ def run(
     verbose: Annotated[int, typer.Option("-v", count=True, help="Say more; -vv more still.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The board and the summary only.")] = False,
     save_seconds: Annotated[
-        float, typer.Option("--save-every", metavar="SECONDS", help="Between saved training states.")
+        float,
+        typer.Option(
+            "--save-every", metavar="SECONDS", min=0, callback=o.seconds, help="Between saved training states."
+        ),
     ] = 120.0,
     stuck_seconds: Annotated[
         float,
-        typer.Option("--stuck-after", metavar="SECONDS", min=1, help="Try a step without progress for so long again."),
+        typer.Option(
+            "--stuck-after",
+            metavar="SECONDS",
+            min=1,
+            callback=o.seconds,
+            help="Try a step without progress for so long again.",
+        ),
     ] = 3600.0,
     last_failed: o.LastFailedOption = False,
     failed_first: o.FailedFirstOption = False,
@@ -66,9 +81,8 @@ def run(
     ] = None,
 ) -> None:
     """Run a suite: what the store has is reused, what is missing is made, and the board is shown."""
-    from rich.console import Console
-
     from xharness.cli.showing import BREAKDOWNS
+    from xharness.cli.terminal import terminal
     from xharness.run.session import Request, slowest, summary_line
     from xharness.run.session import run as run_session
     from xharness.store.steps import Store
@@ -94,24 +108,25 @@ def run(
         save_seconds=save_seconds,
         stuck_seconds=stuck_seconds,
         failed=o.failed_mode(last_failed, failed_first),
-        events=o.writable("--events", events),
+        events=writable("--events", events),
         argv=tuple(sys.argv),
     )
     letters = o.reasons(reasons)
-    o.writable("--junit-xml", junit_xml)
-    console = Console()
+    writable("--junit-xml", junit_xml)
+    console = terminal()
     if dry_run:
-        from xharness.cli.planning import print_plan
+        from xharness.cli.planning import code_of, print_plan
         from xharness.run.session import prepare
 
-        print_plan(prepare(request), console)
-        return
+        prepared = prepare(request)
+        print_plan(prepared, console)
+        raise typer.Exit(int(code_of(prepared)))
     try:
         finished = run_session(request, console)
-    except KeyboardInterrupt:
-        command = shlex.join(["xharness", *sys.argv[1:]])
-        print(f"\ninterrupted; what was finished is stored. Go on with:\n  {command}", file=sys.stderr)
-        raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
+    except (KeyboardInterrupt, BrokenPipeError):  # Before the first step.
+        raise _interrupted() from None
+    if finished.exit_code == ExitCode.INTERRUPTED:
+        raise _interrupted(finished, junit_xml)
     from xharness.cli.showing import show_run
 
     show_run(finished.folder, console, by=by, chance=chance, baselines=baselines, reasons=letters)
@@ -126,6 +141,19 @@ def run(
     raise typer.Exit(int(finished.exit_code))
 
 
+def _interrupted(finished: Finished | None = None, junit_xml: Path | None = None) -> typer.Exit:
+    """Say what had ended by then, and how to go on."""
+    from xharness.run.junit import write_junit
+    from xharness.run.session import summary_line
+
+    if finished is not None and junit_xml is not None:
+        write_junit(finished.made, junit_xml)
+    so_far = f": {summary_line(finished)}" if finished is not None else ""
+    command = shlex.join(["xharness", *sys.argv[1:]])
+    print(f"\ninterrupted{so_far}; what was finished is stored. Go on with:\n  {command}", file=sys.stderr)
+    return typer.Exit(int(ExitCode.INTERRUPTED))
+
+
 def _show_durations(times: list[tuple[float, str]], console: Console) -> None:
     from xharness.run.display import duration
 
@@ -135,8 +163,13 @@ def _show_durations(times: list[tuple[float, str]], console: Console) -> None:
 
 
 def _workers(given: str) -> int | None:
+    from xharness.run.provenance import cores
+
     if given == "auto":
         return None
-    if not given.isdigit() or int(given) < 1:
+    if not re.fullmatch("[0-9]{1,9}", given) or int(given) < 1:
         raise UsageError(f"-n '{given}' must be a number of at least 1, or auto.")
+    most = max(FEWEST_ALLOWED, WORKERS_A_CORE * cores())
+    if int(given) > most:
+        raise UsageError(f"-n '{given}' is more than {cores()} cores can bear: at most {most}, or auto.")
     return int(given)

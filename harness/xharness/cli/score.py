@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from xharness.errors import HarnessError, Problem
+from xharness.cli.output import writable, write
+from xharness.cli.terminal import terminal
 from xharness.metrics import metric
 from xharness.score.scheme import Scheme, load_scheme
 from xharness.score.submission import average_of, score_folder
@@ -27,6 +27,7 @@ def score(
     languages: Annotated[bool, typer.Option("--languages", help="Show every language.")] = False,
 ) -> None:
     """Score a folder in XTREME's submission layout, by XTREME's rules."""
+    writable("--json", None if json_file == Path("-") else json_file)
     rules = load_scheme(scheme)
     scores = score_folder(predictions, labels, rules)
     text = json.dumps(scores, indent=2, ensure_ascii=False)
@@ -34,8 +35,8 @@ def score(
         typer.echo(text)
         return
     if json_file is not None:
-        _write(json_file, text)
-    console = Console()
+        write(json_file, text + "\n")
+    console = terminal()
     console.print(_table(scores, rules))
     if languages:
         for task, values in scores["tasks"].items():
@@ -43,14 +44,6 @@ def score(
     if scores["ignored"]:
         names = ", ".join(scores["ignored"])
         console.print(Text(f"Not in the scheme '{rules.title}', so not scored: {names}.", style="dim"))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise HarnessError(Problem(str(path), f"cannot be written: {error.strerror}.")) from error
 
 
 def _table(scores: dict[str, Any], scheme: Scheme) -> Table:

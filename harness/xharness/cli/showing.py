@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xharness.cli import options as o
+from xharness.cli.output import writable, write
 from xharness.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from xharness.store.steps import Store
+
 BREAKDOWNS = ("language", "family", "script", "size", "transfer", "group")
-WIDE = 150
-"""Columns where the output is no terminal and nobody has said how wide it is."""
 
 
 def show(
@@ -34,37 +37,45 @@ def show(
     reasons: o.ReasonsOption = o.DEFAULT_REASONS,
 ) -> None:
     """Show the board of a stored run again."""
-    from rich.console import Console
-
-    folder = find_run(run, store)
-    o.writable("--output", output)
-    if form == "terminal":
-        console = Console(file=output.open("w", encoding="utf-8") if output else None)
-        show_run(folder, console, by=by, chance=chance, baselines=baselines, reasons=o.reasons(reasons))
-        return
     from xharness.board.export import FORMATS
+    from xharness.cli.terminal import terminal
     from xharness.store.runs import read_run
 
-    if form not in FORMATS:
+    if form != "terminal" and form not in FORMATS:
         raise UsageError(f"--format '{form}' is not known. Allowed: terminal, {', '.join(FORMATS)}.")
-    text = FORMATS[form](*read_run(folder))
-    if output:
-        output.write_text(text, encoding="utf-8")
+    letters = o.reasons(reasons)
+    folder = find_run(run, store)
+    writable("--output", output)
+    if form == "terminal":
+        drawn = io.StringIO() if output else None
+        show_run(folder, terminal(drawn), by=by, chance=chance, baselines=baselines, reasons=letters)
+        text = drawn.getvalue() if drawn else ""
     else:
+        text = FORMATS[form](*read_run(folder))
+    if output:
+        write(output, text)
+    elif text:
         print(text)
 
 
 def find_run(run: str | None, store: Path) -> Path:
     """The folder of a run; UsageError when there is none."""
-    from xharness.store.runs import latest_run
+    from xharness.store.runs import RECORDS, latest_run
 
-    if run and (Path(run) / "records.jsonl").is_file():
-        return Path(run)
+    if run and os.path.isfile(os.path.join(run, RECORDS)):
+        return Path(run).resolve()
     folder = latest_run(store, run)
     if folder is None:
         what = f"no finished run is called '{run}'" if run else "there is no finished run"
         raise UsageError(f"{what} in {store}. `xharness run SUITE` makes one; --store names another place.")
     return folder
+
+
+def store_of(run: Path) -> Store:
+    """The store that a run's folder lies in: a run given as a folder brings its own."""
+    from xharness.store.steps import Store
+
+    return Store(run.parent.parent)
 
 
 def show_run(
@@ -76,23 +87,17 @@ def show_run(
     reasons: str = o.DEFAULT_REASONS,
 ) -> None:
     """Draw a stored run: the board, a breakdown when asked, and why cells failed or were skipped."""
-    from rich.console import Console
-
     from xharness.board.board import breakdown, make_board
     from xharness.board.show import show_board, show_breakdown, show_groups
     from xharness.board.significance import significant_gains
     from xharness.score.scheme import scheme_of
     from xharness.store.runs import read_run
-    from xharness.store.steps import Store
 
     if by is not None and by not in BREAKDOWNS:
         raise UsageError(f"--by '{by}' is not known. Allowed: {', '.join(BREAKDOWNS)}.")
-    if not console.is_terminal and console.width == 80:
-        console = Console(file=console.file, width=WIDE)
     run, records = read_run(folder)
     scheme = scheme_of(run)
-    # A run's folder lies in the store's folder of runs.
-    board = make_board(run, records, scheme, significant_gains(run, records, Store(folder.parents[1])))
+    board = make_board(run, records, scheme, significant_gains(run, records, store_of(folder)))
     show_board(board, console, chance)
     if by == "group":
         show_groups(board, console)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -32,8 +33,11 @@ def _open(root: Path) -> Store:
     from xharness.store.steps import Store
 
     store = Store(root)
-    if not (store.root / "steps").is_dir():
-        raise UsageError(f"there is no store at {root}. `xharness run SUITE` makes one; --store names another place.")
+    try:
+        os.scandir(store.root / "steps").close()
+    except FileNotFoundError:
+        hint = "`xharness run SUITE` makes one; --store names another place."
+        raise UsageError(f"there is no store at {root}. {hint}") from None
     return store
 
 
@@ -44,10 +48,12 @@ def ls(
     as_json: JsonOption = False,
 ) -> None:
     """List the stored steps, the oldest first."""
-    from rich.text import Text
-
+    from xharness.plan.work import AnyWork
     from xharness.store.care import contents
 
+    kinds = [work.KIND for work in get_args(AnyWork)]
+    if kind is not None and kind not in kinds:
+        raise UsageError(f"--kind '{kind}' is not known. Allowed: {', '.join(kinds)}.")
     steps = [s for s in contents(_open(store)) if kind is None or s.kind == kind]
     if as_json:
         for step in steps:
@@ -55,7 +61,7 @@ def ls(
         return
     table = _table("kind", "step", "size", "age", "run", "key")
     for step in steps:
-        table.add_row(step.kind, Text(_label(step)), size(step.size), age(step.stored), step.run, step.key)
+        table.add_row(step.kind, _label(step), size(step.size), age(step.stored), step.run, step.key)
     _print(table)
     print(f"{len(steps)} steps, {size(sum(s.size for s in steps))}")
 
@@ -194,8 +200,8 @@ def _table(*columns: str) -> Table:
 
 
 def _print(table: Table) -> None:
-    from rich.console import Console
+    from xharness.cli.terminal import terminal
 
-    console = Console()
+    console = terminal()
     # A pipe has no width: nothing is to be cut there.
-    (console if console.is_terminal else Console(width=240)).print(table)
+    (console if console.is_terminal else terminal(width=240)).print(table)

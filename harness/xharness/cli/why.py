@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xharness.cli import completion
 from xharness.cli import options as o
 from xharness.errors import ExitCode, UsageError
 
@@ -20,7 +24,14 @@ SHOWN = 5
 
 
 def why(
-    suite: o.SuiteArgument,
+    suite: Annotated[
+        str,
+        typer.Argument(
+            metavar="SUITE",
+            help="A suite, `SUITE::ID`, or an ID alone: a cell of the newest run's suite.",
+            autocompletion=completion.suites,
+        ),
+    ],
     ids: o.IdsArgument = None,
     profile: o.ProfileOption = None,
     checkpoint: o.CheckpointOption = None,
@@ -32,6 +43,11 @@ def why(
     from xharness.run.session import Request, prepare
 
     path, chosen = o.NO_FILTERS.of(suite, ids)
+    if _is_id(suite):
+        facts = _newest(store, suite)
+        path, chosen = o.NO_FILTERS.of(facts["suite"], [suite, *(ids or ())])
+        profile, checkpoint = profile or facts["profile"], checkpoint or _added(facts)
+        print(f"of the suite of the newest run: {path}, profile {profile or '-'}", file=sys.stderr)
     request = Request(suite=path, selection=chosen, profile=profile, checkpoints=tuple(checkpoint or ()), store=store)
     prepared = prepare(request)
     if len(prepared.cells) > SHOWN:
@@ -54,6 +70,29 @@ def why(
             print("\n".join(_lines(number, step)))
     if blocked:
         raise typer.Exit(int(ExitCode.FAILED))
+
+
+def _is_id(given: str) -> bool:
+    """Whether a cell stands where the suite should: no suite on disk has an arrow in its name."""
+    return "->" in given.partition("::")[0] and not os.path.exists(given)
+
+
+def _newest(store: Path, cell: str) -> dict[str, Any]:
+    """What the newest finished run was of; UsageError where there is none."""
+    from xharness.store.runs import latest_run, read_facts
+
+    folder = latest_run(store)
+    facts = read_facts(folder) if folder is not None else None
+    if folder is None or facts is None:
+        raise UsageError(f"'{cell}' is a cell; name its suite, SUITE::{cell}: there is no finished run in {store}.")
+    return facts
+
+
+def _added(facts: dict[str, Any]) -> list[str]:
+    """The run's checkpoints that its suite does not have, as --checkpoint takes them."""
+    own = {c["name"] for c in facts["resolved"].get("checkpoint", ())}
+    added = [c for name, c in facts["checkpoints"].items() if name not in own]
+    return [c["path"] or "@".join(filter(None, (c["hub"], c["revision"]))) for c in added]
 
 
 def _lines(number: int, step: Explained) -> Iterator[str]:

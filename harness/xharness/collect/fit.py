@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from xharness.adapter import Adapter, installed_adapters, load_adapter
 from xharness.collect.patterns import check_patterns
@@ -20,10 +21,15 @@ FREE_COLUMNS = ("id", "side", "gold", "language")
 
 
 def check_known(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> None:
-    """UsageError for what is known to be wrong without data: plug-ins, tasks, and patterns that name no cell."""
-    load_own_plugins(loaded)
-    check_fit(loaded)
-    check_patterns(loaded, extra)
+    """UsageError for all that is known to be wrong without data: plug-ins, tasks, and patterns that name no cell."""
+    problems: list[Problem] = []
+    for check in (load_own_plugins, check_fit, lambda given: check_patterns(given, extra)):
+        try:
+            check(loaded)
+        except UsageError as error:
+            problems += error.problems
+    if problems:
+        raise UsageError(*dict.fromkeys(problems))
 
 
 def check_fit(loaded: Loaded) -> None:
@@ -31,11 +37,10 @@ def check_fit(loaded: Loaded) -> None:
 
     The suite's plug-ins must be loaded, since they may bring adapters.
     """
-    problems = [*_scheme(loaded), *_builtins(loaded)]
+    problems = [*_scheme(loaded), *_baselines(loaded), *_builtins(loaded)]
     for name, task in loaded.tasks.items():
         problems += _task(name, task, loaded)
-    if not problems:
-        problems += _roles(loaded)
+    problems += _roles(loaded)
     if problems:
         raise UsageError(*dict.fromkeys(problems))
 
@@ -58,16 +63,26 @@ def load_own_plugins(loaded: Loaded) -> None:
 def _scheme(loaded: Loaded) -> Iterator[Problem]:
     from xharness.score.scheme import load_scheme
 
-    if not loaded.suite.scheme:
-        return
+    if loaded.suite.scheme:
+        yield from _named("scheme", loaded.suite.scheme, load_scheme, loaded)
+
+
+def _baselines(loaded: Loaded) -> Iterator[Problem]:
+    from xharness.score.baselines import load_baselines
+
+    for given in loaded.suite.baselines:
+        yield from _named("baselines", given, load_baselines, loaded)
+
+
+def _named(key: str, given: str, load: Callable[[str, Path], object], loaded: Loaded) -> Iterator[Problem]:
+    """What is wrong with a file that the suite names: told in the suite where there is none, else in the file."""
     try:
-        load_scheme(loaded.suite.scheme, loaded.path.resolve().parent)
+        load(given, loaded.path.resolve().parent)
     except UsageError as error:
-        if error.problems[0].where != loaded.suite.scheme:
-            yield from error.problems
-            return
-        what = f"'{loaded.suite.scheme}' {error.problems[0].what}"
-        yield loaded.document.problem(("scheme",), what, error.problems[0].hint, loaded.suite.scheme)
+        for problem in error.problems:
+            missing = problem.where == given
+            what = f"'{given}' {problem.what}"
+            yield loaded.document.problem((key,), what, problem.hint, given) if missing else problem
 
 
 def _builtins(loaded: Loaded) -> Iterator[Problem]:
@@ -92,9 +107,8 @@ def _at(file: Document, profile: str, *path: str | int) -> KeyPath:
 
 def _task(name: str, task: Task, loaded: Loaded) -> Iterator[Problem]:
     file, profile = _file(loaded, name), loaded.profile_name
-    try:
-        adapter = load_adapter(task.adapter)
-    except UsageError:
+    adapter = _adapter_of(task)
+    if adapter is None:
         what = f"there is no adapter called '{task.adapter}'."
         yield file.problem(("adapter",), what, nearest(task.adapter, installed_adapters()), task.adapter)
         return
@@ -150,6 +164,14 @@ def _generator(builtin: str, split: str, file: Document, path: KeyPath) -> Itera
         yield file.problem((*path, "split"), what, nearest(split, splits), split)
 
 
+def _adapter_of(task: Task) -> Adapter | None:
+    """A task's adapter; None where there is none of that name, which `_task` tells."""
+    try:
+        return load_adapter(task.adapter)
+    except UsageError:
+        return None
+
+
 def _roles(loaded: Loaded) -> Iterator[Problem]:
     """Intermediates and what targets are tuned on must train and have train data; targets must have test data."""
     suite, profile = loaded.suite, loaded.profile_name
@@ -159,7 +181,8 @@ def _roles(loaded: Loaded) -> Iterator[Problem]:
     single = [(i, ("grid", "intermediates")) for i in loaded.intermediates if i in loaded.tasks and i != NONE]
     for name, path in [*single, *members]:
         task, file = loaded.tasks[name], _file(loaded, name)
-        if not load_adapter(task.adapter).trains:
+        adapter = _adapter_of(task)
+        if adapter is not None and not adapter.trains:
             what = f"'{name}' is a {task.adapter} task, which trains nothing; it cannot be an intermediate."
             yield loaded.document.problem(path, what, value=name)
         elif not task.data.train:
@@ -170,7 +193,8 @@ def _roles(loaded: Loaded) -> Iterator[Problem]:
         if not task.data.test:
             what = f"'{name}' has no test data in the profile '{profile}', and is used as a target."
             yield file.problem(_at(file, profile, "data"), what)
-        if load_adapter(task.adapter).trains:
+        adapter = _adapter_of(task)
+        if adapter is not None and adapter.trains:
             yield from _tuning(name, task, file, loaded)
 
 
@@ -183,6 +207,8 @@ def _tuning(name: str, task: Task, file: Document, loaded: Loaded) -> Iterator[P
             f"'{source.name}' has no train data in the profile '{loaded.profile_name}' to tune the target '{name}' on."
         )
         yield file.problem(path, what, "Name a task that has some as tune_on." if source is task else "")
+    if _adapter_of(source) is None:
+        return
     if source.adapter != task.adapter:
         what = f"'{source.name}' is a {source.adapter} task, '{name}' a {task.adapter} task: its head would not fit."
         yield file.problem(path, what)

@@ -163,7 +163,7 @@ class Planner:
             recipe=self.loaded.recipe_of(target.name),
             limit=self.loaded.limit_of(cell.target),
             fingerprints=self._fingerprints(target, ("test",)),
-            label=f"evaluate {cell.name}",
+            label=f"evaluate {_named(cell)}",
         )
         return self._add(plan, evaluate, (tuned,), "evaluate"), tuned
 
@@ -183,7 +183,7 @@ class Planner:
             **common, parent=parent, max_length=length, label=f"embed {target.name} with {cell.checkpoint}{after}"
         )
         embedded = self._add(plan, embed, (parent,) if parent else (), "embed")
-        mine = Mine(**common, parent=parent, embeddings=embedded, label=f"mine {cell.name}")
+        mine = Mine(**common, parent=parent, embeddings=embedded, label=f"mine {_named(cell)}")
         end = self._add(plan, mine, (embedded,), "mine")
         return end, end
 
@@ -220,6 +220,10 @@ class Planner:
         elif role == "intermediate" and known.role != role:
             plan.steps[key] = Step(key, known.work, needs, made_of, role)
         return key
+
+
+def _named(cell: Cell) -> str:
+    return f"{cell.name} ({', '.join(cell.languages)} only)" if cell.languages else cell.name
 
 
 TASK_FREE = {

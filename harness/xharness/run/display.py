@@ -46,9 +46,9 @@ class Display:
             console=console,
         )
         self.under_way = Progress(
-            TextColumn("  {task.description}"),
+            TextColumn("  {task.description}", markup=False),
             BarColumn(bar_width=20),
-            TextColumn("{task.fields[progress]}"),
+            TextColumn("{task.fields[progress]}", markup=False),
             console=console,
         )
         self.total: TaskID | None = None

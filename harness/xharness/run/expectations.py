@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ class Judged:
     low: float | None = None
     """95% interval of what was found, where the expectation failed and the outcomes are there."""
     high: float | None = None
+    unjudged: str = ""
+    """Why there is nothing to judge: `this run took only de of animals`."""
 
     def as_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -41,7 +43,7 @@ class Judged:
         """Expected, found, interval, and why it was expected."""
         why = f" ({self.reason})" if self.reason else ""
         if self.found is None:
-            return f"expected {self.expected}, but the cell has no whole score{why}"
+            return f"expected {self.expected}, but {self.unjudged or 'the cell has no whole score'}{why}"
         within = "" if self.low is None else f", 95% interval {self.low:.1f} to {self.high:.1f}"
         return f"expected {self.expected}, found {self.found:.1f}{within}{why}"
 
@@ -76,7 +78,8 @@ def judge(
 
 def _judge(expect: Expect, cell: Cell, scores: _Scores) -> Judged:
     task = scores.loaded.tasks[cell.target]
-    languages = [expect.language] if expect.language else list(cell.languages or task.languages)
+    # A bound on a cell is one on all its languages: the mean of some of them says nothing about it.
+    languages = [expect.language] if expect.language else list(task.languages)
     plain = Cell(cell.suite, NONE, cell.target, cell.checkpoint, cell.seed)
     value = _mean(scores.values[cell.name][task.metric], languages)
     base: float | None = 0.0
@@ -84,15 +87,31 @@ def _judge(expect: Expect, cell: Cell, scores: _Scores) -> Judged:
         base = _mean(scores.values[plain.name][task.metric], languages)
     elif expect.over == "chance":
         base = _mean(scores.values[cell.name]["chance"], languages)
-    found = None if value is None or base is None else value - base
+    if value is None or base is None:
+        short = cell if value is None else plain
+        why = _unjudged(short, cell, languages, scores.values[short.name][task.metric])
+        return Judged(cell.name, _words(expect), None, False, expect.reason, unjudged=why)
+    found = value - base
     low, high = expect.at_least, expect.at_most
-    failed = found is not None and ((low is not None and found < low) or (high is not None and found > high))
+    failed = (low is not None and found < low) or (high is not None and found > high)
     judged = Judged(cell.name, _words(expect), found, failed, expect.reason)
-    if not failed or scores.folder is None or base is None:
+    if not failed or scores.folder is None:
         return judged
     pair = (plain, cell) if expect.over == "none" else (cell,)
     ends = _interval(pair, languages, base if expect.over == "chance" else 0.0, scores)
-    return Judged(cell.name, judged.expected, found, failed, expect.reason, *ends)
+    return replace(judged, low=ends[0], high=ends[1]) if ends else judged
+
+
+def _unjudged(short: Cell, cell: Cell, languages: Sequence[str], values: dict[str, float]) -> str:
+    """Why a score is not there: not scored at all, or not in all of the languages that are judged."""
+    who = "the cell" if short.name == cell.name else short.name
+    left_out = cell.languages is not None and not set(languages) <= set(cell.languages)
+    if short.name == cell.name and left_out:
+        return f"this run took only {', '.join(cell.languages or ())} of {cell.target}"
+    lacking = [language for language in languages if language not in values]
+    if not values or len(lacking) == len(languages):
+        return f"{who} has no score in this run"
+    return f"{who} has no score in {', '.join(lacking)}"
 
 
 def _words(expect: Expect) -> str:

@@ -1,4 +1,4 @@
-"""Which cells failed last, for `--lf` and `--ff`: kept in the newest finished run of the same suite and profile."""
+"""Which cells failed last, for `--lf` and `--ff`: kept in the newest run of the same suite and profile."""
 
 from __future__ import annotations
 
@@ -8,27 +8,39 @@ from typing import Any, Literal
 
 from xharness.collect.cells import Cell
 from xharness.spec.load import Loaded
-from xharness.store.runs import finished_runs, read_facts
+from xharness.store.runs import FACTS, read_facts
 
 Mode = Literal["only", "first"]
 BAD = ("failed", "not run")
+ENDED = ("finished", "interrupted")
+"""States of a run that has said what failed."""
 
 
-def still_failing(before: Iterable[str], cells: Sequence[Mapping[str, Any]], wrong: Collection[str] = ()) -> list[str]:
+def still_failing(
+    before: Iterable[str],
+    cells: Sequence[Mapping[str, Any]],
+    wrong: Collection[str] = (),
+    stopped: Collection[str] = (),
+    parts: Collection[str] = (),
+) -> list[str]:
     """Names of the cells that fail now, those in `wrong` (an expectation failed) among them.
 
-    What failed before and was not run this time is remembered.
+    What failed before and was not run this time is remembered: that is also what was `stopped` before its turn, and
+    a cell that passed in some of its languages (`parts`).
     """
-    now = {c["name"]: c["status"] in BAD or c["name"] in wrong for c in cells}
-    return sorted({*(n for n in before if n not in now), *(n for n, bad in now.items() if bad)})
+    bad = {c["name"] for c in cells if c["name"] not in stopped and (c["status"] in BAD or c["name"] in wrong)}
+    passed = {c["name"] for c in cells} - bad - {*stopped, *parts}
+    return sorted({*before, *bad} - passed)
 
 
 def last_failed(store: Path, loaded: Loaded) -> list[str] | None:
-    """Names of the cells that failed last; None when the suite was never run to its end in this profile."""
+    """Names of the cells that failed last; None when the suite was never run in this profile."""
     suite = loaded.path.resolve()
-    for folder in reversed(finished_runs(store)):
-        run = read_facts(folder)
-        if run is None or run.get("state") != "finished" or run.get("profile") != loaded.profile_name:
+    found = (store.expanduser() / "runs").glob(f"*/{FACTS}")
+    # As with finished runs: those that began in the same second are told apart by when they ended.
+    for path in sorted(found, key=lambda p: (p.parent.name[:15], p.stat().st_mtime_ns), reverse=True):
+        run = read_facts(path.parent)
+        if run is None or run.get("state") not in ENDED or run.get("profile") != loaded.profile_name:
             continue
         if Path(run.get("suite", "")).resolve() == suite:
             return [str(name) for name in run.get("failing", ())]
@@ -51,7 +63,8 @@ def by_last_failed(
         if names is None:
             note = "this suite was never run in this profile and store"
         else:
-            note = f"{len(names)} failed cells are not among the selected ones" if names else "no cell failed last"
+            cells_are = "1 failed cell is" if len(names) == 1 else f"{len(names)} failed cells are"
+            note = f"{cells_are} not among the selected ones" if names else "no cell failed last"
         return list(cells), frozenset(), f"{note}: all cells are taken"
     first = frozenset(c.name for c in failed)
     told = f"{len(failed)} cell{'s' if len(failed) > 1 else ''} that failed last"

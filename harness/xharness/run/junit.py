@@ -20,6 +20,7 @@ def write_junit(run: Mapping[str, Any], path: Path) -> None:
     tree = ET.ElementTree(junit(run))
     ET.indent(tree)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         tree.write(path, encoding="utf-8", xml_declaration=True)
     except OSError as error:
         raise StoreError(Problem(str(path), f"cannot be written: {error.strerror}.")) from None
@@ -82,7 +83,7 @@ def _expectation(suite: ET.Element, name: str, found: Mapping[str, Any]) -> None
     if found["failed"]:
         _element(case, "failure", message=Judged(**found).sentence()).text = _clean(found["reason"])
     elif found["found"] is None:
-        _element(case, "skipped", type="xharness.unjudged", message="the cell has no whole score")
+        _element(case, "skipped", type="xharness.unjudged", message=Judged(**found).sentence())
 
 
 def _element(parent: ET.Element, tag: str, **attributes: Any) -> ET.Element:

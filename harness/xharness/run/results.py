@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from xharness.collect.cells import Cell
+from xharness.errors import StoreError
 from xharness.execute.execution import Outcome
 from xharness.plan.steps import Plan
 from xharness.record import Record
@@ -26,6 +27,8 @@ class Status(StrEnum):
 
 
 BAD = (Status.FAILED, Status.NOT_RUN)
+STOPPED = "stopped"
+"""Why a step was not run when none that it needs had failed."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,18 @@ class CellResult:
         return asdict(self)
 
 
+def stopped_cells(plan: Plan, outcome: Outcome) -> frozenset[str]:
+    """Names of the cells that the run never came to: it was interrupted, or stopped after other failures."""
+    return frozenset(name for name, key in plan.ends.items() if outcome.not_run.get(key) == STOPPED)
+
+
 def cell_results(
     plan: Plan, outcome: Outcome, store: Store, skipped: Mapping[Cell, str], xfail: Mapping[str, str]
 ) -> tuple[list[CellResult], list[Record]]:
     """The end of every cell and the records of those that were scored."""
     results: list[CellResult] = []
     records: list[Record] = []
+    stopped = stopped_cells(plan, outcome)
     for cell in plan.cells:
         key = plan.ends.get(cell.name, "")
         status, reason = Status.PASSED, ""
@@ -67,11 +76,11 @@ def cell_results(
         elif key in outcome.not_run:
             status, reason = Status.NOT_RUN, _why_not_run(plan, outcome, outcome.not_run[key])
         if status is Status.PASSED:
-            found, errors = records_of(cell, key, store.read_json(key, "scores.json"))
+            found, errors = _stored_records(cell, key, store)
             records += found
             if errors:
                 status, reason = Status.FAILED, "; ".join(errors)
-        if cell.name in xfail:
+        if cell.name in xfail and cell.name not in stopped:
             reason = f"{xfail[cell.name]}" + (f" ({reason})" if reason else "")
             status = Status.XFAILED if status in BAD else Status.XPASSED
         results.append(
@@ -95,8 +104,17 @@ def cell_results(
     return results, records
 
 
+def _stored_records(cell: Cell, key: str, store: Store) -> tuple[list[Record], list[str]]:
+    """`records_of` what the store has; another process may have taken it away since the step was made."""
+    try:
+        return records_of(cell, key, store.read_json(key, "scores.json"))
+    except (StoreError, ValueError, KeyError, TypeError):
+        path = store.path(key) / "scores.json"
+        return [], [f"its scores have vanished from the store, or were changed ({path}); the next run makes them again"]
+
+
 def _why_not_run(plan: Plan, outcome: Outcome, why: str) -> str:
-    if why == "stopped":
+    if why == STOPPED:
         return "not run: stopped before its turn"
     label = plan.steps[why].work.label
     return f"not run: needs '{label}', which failed: {outcome.failed.get(why, '')}"

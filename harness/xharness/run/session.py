@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,22 +11,24 @@ from typing import Any
 from rich.console import Console
 
 from xharness.adapter import load_adapter
-from xharness.collect.cells import Cell, Selection, collect, expected_failure, given_checkpoints, select, skipper
+from xharness.collect.cells import Cell, collect, expected_failure, skipper
+from xharness.collect.checkpoints import given_checkpoints
 from xharness.collect.fit import check_known
+from xharness.collect.selection import Selection, select
 from xharness.errors import ExitCode
-from xharness.execute.execution import Options, Outcome, execute
+from xharness.execute.execution import Execution, Listener, Options, Outcome
 from xharness.plan.steps import Plan, Planner
 from xharness.plan.work import Device
 from xharness.run.display import Display, duration
+from xharness.run.events import event_log
 from xharness.run.expectations import Judged, judge
 from xharness.run.failed import Mode, by_last_failed, last_failed, still_failing
 from xharness.run.provenance import cores, git_state, gpus, hardware, memory_bytes, versions
-from xharness.run.results import BAD, CellResult, Status, cell_results
+from xharness.run.results import BAD, STOPPED, CellResult, Status, cell_results, stopped_cells
 from xharness.spec.load import Loaded, load_suite
 from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Task
 from xharness.store.care import in_use
-from xharness.store.files import told
 from xharness.store.runs import EVENTS, LOG, going, new_run, write_run
 from xharness.store.steps import Store
 
@@ -121,7 +121,7 @@ def parallel(request: Request, loaded: Loaded) -> tuple[int, int]:
 
 
 def run(request: Request, console: Console) -> Finished:
-    """Run what is missing and write the run's folder; KeyboardInterrupt passes through with nothing half done."""
+    """Run what is missing and write the run's folder; an interrupted run ends with what it had."""
     began = time.time()
     prepared = prepare(request)
     store, loaded = prepared.store.prepare(), prepared.loaded
@@ -146,31 +146,40 @@ def run(request: Request, console: Console) -> Finished:
         console.print(
             f"{loaded.suite.title} · profile {loaded.profile_name or '-'} · {cells}",
             highlight=False,
+            markup=False,
             soft_wrap=True,
         )
         if prepared.note:
-            console.print(prepared.note, style="yellow", highlight=False)
+            console.print(prepared.note, style="yellow", highlight=False, markup=False)
     with (
         going(folder),
-        (folder / EVENTS).open("a", encoding="utf-8") as log,
-        request.events.open("a", encoding="utf-8") if request.events else nullcontext() as copy,
+        event_log(folder / EVENTS, request.events) as log,
         Display(console, prepared.plan, request.verbosity) as shown,
     ):
 
         def listen(event: dict[str, Any]) -> None:
             if event["event"] not in ("tick", "progress"):
-                line = json.dumps({"time": time.time(), **event}, ensure_ascii=False) + "\n"
-                for stream in (log, copy) if copy else (log,):
-                    with told(Path(stream.name), "write"):
-                        stream.write(line)
-                        stream.flush()
+                log(event)
             shown(event)
 
-        outcome = execute(prepared.plan, store, options, listen)
-    return _finish(prepared, outcome, folder, head, began)
+        outcome, interrupted = _executed(prepared.plan, store, options, listen)
+    return _finish(prepared, outcome, folder, head, began, interrupted)
 
 
-def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, Any], began: float) -> Finished:
+def _executed(plan: Plan, store: Store, options: Options, listen: Listener) -> tuple[Outcome, bool]:
+    """How the steps ended, and whether they were interrupted."""
+    execution = Execution(plan, store, options, listen)
+    try:
+        return execution.run(), False
+    except (KeyboardInterrupt, BrokenPipeError):  # Stopped, or nobody reads what it says any more.
+        for key in execution.pending:
+            execution.outcome.not_run.setdefault(key, STOPPED)
+        return execution.outcome, True
+
+
+def _finish(
+    prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, Any], began: float, interrupted: bool
+) -> Finished:
     loaded = prepared.loaded
     xfail = {c.name: why for c in prepared.plan.cells if (why := expected_failure(c, loaded)) is not None}
     results, records = cell_results(prepared.plan, outcome, prepared.store, prepared.skipped, xfail)
@@ -179,11 +188,11 @@ def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, 
     judged = judge(loaded, prepared.cells, records, prepared.store.path)
     seconds = time.time() - began
     bad = any(r.status in BAD for r in results) or any(j.failed for j in judged)
-    exit_code = ExitCode.FAILED if bad else ExitCode.OK
+    exit_code = ExitCode.INTERRUPTED if interrupted else ExitCode.FAILED if bad else ExitCode.OK
     cells = [r.as_json() for r in results]
     made = {
         **head,
-        "state": "finished",
+        "state": "interrupted" if interrupted else "finished",
         "seconds": seconds,
         "peak_memory": outcome.memory,
         "made": len(outcome.done),
@@ -191,11 +200,16 @@ def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, 
         "exit": int(exit_code),
         "cells": cells,
         "failing": still_failing(
-            last_failed(prepared.store.root, loaded) or (), cells, {j.cell for j in judged if j.failed}
+            last_failed(prepared.store.root, loaded) or (),
+            cells,
+            wrong={j.cell for j in judged if j.failed},
+            stopped=stopped_cells(prepared.plan, outcome),
+            parts=head["languages_selected"],
         ),
         "expectations": [j.as_json() for j in judged],
     }
-    write_run(folder, made, records)
+    # Without records the run is no finished one: the board shown by default stays the last whole one.
+    write_run(folder, made, None if interrupted else records)
     return Finished(folder, results, judged, outcome, seconds, exit_code, made)
 
 

@@ -8,9 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from xharness.adapter import Example, load_adapter, retrieval_adapter
-from xharness.collect.cells import collect, skipper
-from xharness.collect.fit import check_fit, load_own_plugins
-from xharness.collect.patterns import check_patterns
+from xharness.collect.cells import Cell, collect, skipper
+from xharness.collect.fit import check_known
 from xharness.data.examples import examples
 from xharness.errors import ExitCode, HarnessError, Problem, UsageError
 from xharness.plan.steps import identity_of
@@ -73,29 +72,32 @@ def check_suite(
 ) -> Report:
     """Check a suite in its profile; `tell` hears what is looked at; without `touch` that is the files alone."""
     report = Report()
-    for step in (load_own_plugins, check_fit, lambda given: check_patterns(given, extra)):
-        try:
-            step(loaded)
-        except UsageError as error:
-            report.usage += error.problems
+    cells: list[Cell] = []
+    try:
+        check_known(loaded, extra)
+    except UsageError as error:
+        report.usage += error.problems
+    try:
+        cells = collect(loaded, extra)
+    except UsageError as error:
+        report.usage += error.problems
     if not touch:
         return report
-    tokenizers = list(_checkpoints(loaded, extra, report, tell))
-    for wanted in _wanted(loaded, report):
+    tokenizers = list(_checkpoints(cells, loaded, extra, report, tell))
+    for wanted in _wanted(cells, loaded):
         tell(f"{wanted.task}, {wanted.split} [{wanted.language}]")
         _look(wanted, loaded, tokenizers[0] if tokenizers else None, report)
     report.usage, report.data = list(dict.fromkeys(report.usage)), list(dict.fromkeys(report.data))
     return report
 
 
-def _wanted(loaded: Loaded, report: Report) -> Iterator[Wanted]:
+def _wanted(cells: Sequence[Cell], loaded: Loaded) -> Iterator[Wanted]:
     """Every split and language that the cells that are not skipped need, once each."""
     try:
         skip = skipper(loaded)
-        cells = [c for c in collect(loaded) if skip(c) is None]
-    except UsageError as error:
-        report.usage += error.problems
+    except UsageError:  # A condition that is none: told already by `check_known`.
         return
+    cells = [c for c in cells if skip(c) is None]
     seen: set[Wanted] = set()
     for pair in dict.fromkeys((c.intermediate, c.target) for c in cells):
         for wanted in (*_of_intermediate(pair[0], loaded), *_of_target(pair[1], loaded)):
@@ -200,16 +202,12 @@ def _lengths(task: Task, rows: Sequence[Example], tokenizer: Any) -> list[int]:
 
 
 def _checkpoints(
-    loaded: Loaded, extra: Sequence[Checkpoint], report: Report, tell: Callable[[str], None]
+    cells: Sequence[Cell], loaded: Loaded, extra: Sequence[Checkpoint], report: Report, tell: Callable[[str], None]
 ) -> Iterator[Any]:
     """Tokenizers of the checkpoints that load."""
     names = {c.name: i for i, c in enumerate(loaded.suite.checkpoint)}
     given = {c.name: c for c in (*loaded.suite.checkpoint, *extra)}
-    try:
-        wanted = dict.fromkeys(c.checkpoint for c in collect(loaded, extra))
-    except UsageError:  # Told by `_wanted`.
-        return
-    for name in wanted:
+    for name in dict.fromkeys(c.checkpoint for c in cells):
         tell(f"checkpoint {name}")
         try:
             yield _tokenizer(given[name], loaded, report)

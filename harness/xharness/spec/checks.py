@@ -23,7 +23,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 def suite_problems(suite: Suite, document: Document, catalogue: Collection[str]) -> list[Problem]:
     """Everything in a suite that names what does not exist, or names it twice; `catalogue` has the tasks' names."""
-    problems = [*_checkpoints(suite, document), *_mixtures(suite, document, catalogue)]
+    problems = [*_checkpoints(suite, document), *_mixtures(suite, document, catalogue), *_bounds(suite, document)]
     scopes: list[tuple[Path, Any]] = [(("grid",), suite.grid)]
     scopes += [(("profile", name), profile) for name, profile in suite.profile.items()]
     known = {
@@ -75,6 +75,14 @@ def _checkpoints(suite: Suite, document: Document) -> Iterator[Problem]:
             what = f"another [[checkpoint]] is called '{checkpoint.name}' already; give each a name of its own."
             yield document.problem(("checkpoint", index, "name"), what)
         seen.add(checkpoint.name)
+
+
+def _bounds(suite: Suite, document: Document) -> Iterator[Problem]:
+    for index, expect in enumerate(suite.expect):
+        low, high = expect.at_least, expect.at_most
+        if low is not None and high is not None and low > high:
+            what = f"must not be above at_most: no score is at least {low:g} and at most {high:g}."
+            yield document.problem(("expect", index, "at_least"), what)
 
 
 def _mixtures(suite: Suite, document: Document, catalogue: Collection[str]) -> Iterator[Problem]:

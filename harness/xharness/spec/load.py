@@ -11,7 +11,7 @@ from typing import Any
 
 from xharness.errors import Problem, UsageError, nearest
 from xharness.spec.checks import NONE, profiles_of, suite_problems, task_problems
-from xharness.spec.parse import ADDED, NAMED, Document, KeyPath, read_document, shown, validate
+from xharness.spec.parse import ADDED, NAMED, Document, KeyPath, read_document, shown, validate, validate_rest
 from xharness.spec.suite import Profile, Suite
 from xharness.spec.task import Data, Limit, Recipe, Source, Task
 
@@ -41,7 +41,8 @@ def find_suite(given: str) -> Path:
     if name in names:
         return names[name]
     shown_as = given if given.isprintable() and len(given) < 500 else repr(given[:80])
-    raise UsageError(Problem(shown_as, "is neither a file nor a shipped suite.", nearest(name, names)))
+    hint = f"Cells are named after their suite: SUITE::{given}." if "->" in shown_as else nearest(name, names)
+    raise UsageError(Problem(shown_as, "is neither a file nor a shipped suite.", hint))
 
 
 def _is_suite(path: Path, root: Path) -> bool:
@@ -127,20 +128,24 @@ def load_suite(given: str, profile: str | None = None) -> Loaded:
     path = find_suite(given)
     document = _extended(path, ())
     values = {k: v for k, v in document.values.items() if k != "extends"}
-    suite = _checkpoints_beside(validate(Suite, values, document), path.resolve().parent)
+    read, problems = validate_rest(Suite, values, document, ("checkpoint", "mixture", "tasks", "profile"))
+    if read is None:
+        raise UsageError(*problems)
+    suite = _checkpoints_beside(read, path.resolve().parent)
     found = profiles_of(suite, profile)
     if found is None:
         name = str(profile or suite.default_profile)
         path_of = ("profile",) if profile else ("default_profile",)
-        where = document.problem(path_of, f"there is no profile '{name}'.", nearest(name, suite.profile), name)
-        raise UsageError(where)
-    loaded = Loaded(path, suite, document, *found)
-    catalogue = _catalogue(loaded)
-    if problems := suite_problems(suite, document, catalogue):
+        problems.append(document.problem(path_of, f"there is no profile '{name}'.", nearest(name, suite.profile), name))
+    loaded = Loaded(path, suite, document, *(found or ("", Profile())))
+    catalogue = _catalogue(loaded, problems)
+    problems += suite_problems(suite, document, catalogue)
+    problems += _read_tasks(loaded, catalogue)
+    if all(name not in catalogue and not {*m.tasks} & {*suite.mixture} for name, m in suite.mixture.items()):
+        used = [name for name in suite.mixture if name in loaded.intermediates]
+        problems += _problems_of(loaded.recipe_of, (*loaded.tasks, *used))
+    if problems:
         raise UsageError(*dict.fromkeys(problems))
-    _read_tasks(loaded, catalogue)
-    used = [name for name in suite.mixture if name in loaded.intermediates]
-    _all_problems(loaded.recipe_of, (*loaded.tasks, *used))
     return loaded
 
 
@@ -153,16 +158,15 @@ def _checkpoints_beside(suite: Suite, folder: Path) -> Suite:
     return suite.model_copy(update={"checkpoint": placed})
 
 
-def _all_problems(check: Callable[[str], object], names: Iterable[str]) -> None:
-    """Call a check on every name and raise what they all say together."""
+def _problems_of(check: Callable[[str], object], names: Iterable[str]) -> list[Problem]:
+    """What a check says of every name."""
     problems: list[Problem] = []
     for name in names:
         try:
             check(name)
         except UsageError as error:
             problems.extend(error.problems)
-    if problems:
-        raise UsageError(*dict.fromkeys(problems))
+    return problems
 
 
 def _extended(path: Path, seen: tuple[Path, ...]) -> Document:
@@ -223,34 +227,45 @@ def _folders(loaded: Loaded) -> Iterator[Path]:
     yield shipped_suites() / "tasks"
 
 
-def _catalogue(loaded: Loaded) -> dict[str, Path]:
-    """Task name -> file."""
+def _catalogue(loaded: Loaded, problems: list[Problem]) -> dict[str, Path]:
+    """Task name -> file; UsageError, with the `problems` found before, where the suite names files that are not there.
+
+    Whether a task exists cannot be told then.
+    """
     missing = [
         loaded.document.problem(("tasks",), f"'{given}' does not exist.", "Task files lie beside the suite.", given)
         for given in loaded.suite.tasks
         if "\0" in given or not os.path.exists(loaded.path.resolve().parent / os.path.expanduser(given))
     ]
     if missing:
-        raise UsageError(*missing)
+        raise UsageError(*problems, *missing)
     found: dict[str, Path] = {}
     for place in _folders(loaded):
         if place.is_file():
-            found.setdefault(str(read_document(place).values.get("name", place.stem)), place)
+            found.setdefault(_name_in(place), place)
         elif place.is_dir():
             for file in sorted(place.glob("*.toml")):
                 found.setdefault(file.stem, file)
     return found
 
 
-def _read_tasks(loaded: Loaded, catalogue: Mapping[str, Path]) -> None:
-    """Read every task that the grid, the mixtures and `tune_on` name; UsageError tells what is wrong with them all."""
+def _name_in(file: Path) -> str:
+    """A task's name in its file; the file's where it cannot be read, which is told when the task is."""
+    try:
+        return str(read_document(file).values.get("name", file.stem))
+    except UsageError:
+        return file.stem
+
+
+def _read_tasks(loaded: Loaded, catalogue: Mapping[str, Path]) -> list[Problem]:
+    """Read every task that the grid, the mixtures and `tune_on` name and that exists; what is wrong with them all."""
     suite = loaded.suite
     wanted = [n for n in (*loaded.intermediates, *loaded.targets) if n != NONE and n not in suite.mixture]
     wanted += [n for mix in loaded.intermediates if mix in suite.mixture for n in suite.mixture[mix].tasks]
     problems: list[Problem] = []
     while wanted:
         name = wanted.pop(0)
-        if name in loaded.files:
+        if name in loaded.files or name not in catalogue:
             continue
         try:
             file = loaded.files[name] = read_document(catalogue[name])
@@ -269,15 +284,16 @@ def _read_tasks(loaded: Loaded, catalogue: Mapping[str, Path]) -> None:
             problems.append(file.problem(path, what, nearest(task.tune_on, catalogue), task.tune_on))
         elif task.tune_on:
             wanted.append(task.tune_on)
-    if problems:
-        raise UsageError(*dict.fromkeys(problems))
+    return problems
 
 
 def load_task(document: Document, profile: str) -> Task:
     """A task file as the profile sees it, with the paths of local files made absolute."""
-    task = validate(Task, document.values, document)
-    if problems := list(task_problems(task, document)):
-        raise UsageError(*dict.fromkeys(problems))
+    read, problems = validate_rest(Task, document.values, document, ("languages", "labels", "profile"))
+    if read is None:
+        raise UsageError(*problems)
+    task = read
+    problems += task_problems(task, document)
     change = task.profile.get(profile)
     folder = document.path.resolve().parent
     if change is not None:
@@ -304,7 +320,9 @@ def load_task(document: Document, profile: str) -> Task:
     places: dict[str, tuple[Document, KeyPath]] = dict.fromkeys(own, (document, ("recipe",)))
     places = {k: v for k, v in places.items() if k not in theirs}
     places |= dict.fromkeys(theirs, (document, ("profile", profile, "recipe")))
-    validate(Recipe, task.recipe, document, ("recipe",), places)
+    problems += _problems_of(lambda key: validate(Recipe, task.recipe, document, (key,), places), ("recipe",))
+    if problems:
+        raise UsageError(*dict.fromkeys(problems))
     return task.model_copy(update={"data": Data(**data_values), "profile": {}})
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -131,6 +132,57 @@ def validate(
         raise UsageError(document.problem(under, "is nested too deeply.")) from None
 
 
+def validate_rest(
+    model: type[Model], values: Mapping[str, Any], document: Document, basis: Collection[str]
+) -> tuple[Model | None, list[Problem]]:
+    """The value without its wrong keys, and the problem of each, so that what else is wrong can be told as well.
+
+    None where it cannot be without them, or where one of them is of the `basis`: keys that others are checked against,
+    so that more problems would only follow from the first.
+    """
+    problems: list[Problem] = []
+    try:
+        rest = copy.deepcopy(dict(values))
+        for attempt in range(ATTEMPTS):
+            try:
+                return model.model_validate(_frozen(rest), strict=True), problems
+            except ValidationError as error:
+                told, details = _Told(model, document, (), {}), error.errors()
+            # What only fails because something was taken out is no problem of the file.
+            problems = problems or told.problems(details)
+            paths = dict.fromkeys(told.path(d["loc"]) for d in details)
+            if not all(_take_out(rest, path, basis, whole=attempt > 0) for path in paths):
+                break
+    except RecursionError:
+        return None, [document.problem((), "is nested too deeply.")]
+    return None, problems
+
+
+ATTEMPTS = 3
+"""To make a value: as it is, without its wrong keys, without the lists whose entries cannot be without theirs."""
+
+
+def _take_out(values: dict[str, Any], path: KeyPath, basis: Collection[str], whole: bool) -> bool:
+    """Take a key out of nested tables, or the `whole` list that it is in; False where too much depends on it.
+
+    An entry of a list goes with the list, since the numbers of those after it would change.
+    """
+    in_list = [i for i, part in enumerate(path) if isinstance(part, int)]
+    if in_list and (whole or in_list[-1] == len(path) - 1):
+        path = path[: in_list[0]]
+    if not path or {*path[-2:]} & {*basis}:
+        return False
+    holder: Any = values
+    for part in path[:-1]:
+        try:
+            holder = holder[part]
+        except (KeyError, IndexError, TypeError):  # It went with a list, or one table stands for a list of one.
+            return True
+    if isinstance(holder, dict):
+        holder.pop(path[-1], None)
+    return True
+
+
 def _frozen(value: Any) -> Any:
     """Lists as tuples, as the strict types want them."""
     if isinstance(value, Mapping):
@@ -166,10 +218,10 @@ class _Told:
         """One problem a key: the arms of a union are told as one."""
         by_path: dict[KeyPath, list[ErrorDetails]] = {}
         for detail in details:
-            by_path.setdefault(self._path(detail["loc"]), []).append(detail)
+            by_path.setdefault(self.path(detail["loc"]), []).append(detail)
         return list(dict.fromkeys(self._one(path, group) for path, group in by_path.items()))
 
-    def _path(self, location: KeyPath) -> KeyPath:
+    def path(self, location: KeyPath) -> KeyPath:
         """Without the names of a union's arms, which pydantic puts into the path; they are no keys of the file."""
         return tuple(p for i, p in enumerate(location) if not (_is_arm(p) and not self._exists(location[: i + 1])))
 

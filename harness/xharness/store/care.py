@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -216,9 +216,10 @@ def collect_rubbish(store: Store, found: Rubbish) -> Rubbish:
             if free:
                 store.forget_scratch(key)
                 done.scratch.append((key, size))
-    done.tmp = found.tmp
-    for name, _ in found.tmp:
-        shutil.rmtree(store.root / "tmp" / name, ignore_errors=True)
+    for name, size in found.tmp:
+        with told(store.root / "tmp" / name, "remove"), suppress(FileNotFoundError):
+            shutil.rmtree(store.root / "tmp" / name)
+        done.tmp.append((name, size))
     return done
 
 

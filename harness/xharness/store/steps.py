@@ -25,7 +25,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from xharness.errors import Problem, StoreError
+from xharness.errors import Problem, StoreError, UsageError
 from xharness.store.files import broken, canonical, read_json, seal, sync, told, write_json
 
 MANIFEST = "manifest.json"
@@ -47,8 +47,11 @@ class Store:
         self.root = root.expanduser().resolve()
 
     def prepare(self) -> Store:
-        """Make the folders; StoreError when that is not possible."""
+        """Make the folders; StoreError when that is not possible, UsageError where other things lie."""
         with told(self.root, "make the store"):
+            if self.root.is_dir() and not (self.root / "steps").is_dir() and any(self.root.iterdir()):
+                what = "is no store and has other files in it; a store needs a folder of its own."
+                raise UsageError(Problem(str(self.root), what, "Give --store a new or an empty folder."))
             for name in ("steps", "scratch", "locks", "runs", "tmp"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
             tag = self.root / "CACHEDIR.TAG"

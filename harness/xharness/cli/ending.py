@@ -1,0 +1,94 @@
+"""How a command ends: each error as sentences on standard error, and its exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Any
+
+import typer
+
+from xharness.cli.streams import hush
+from xharness.errors import ExitCode, HarnessError, Problem, UsageError
+
+
+class Passed(Exception):
+    """Brings an error past typer, which would end the program in a way of its own."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def tell(error: HarnessError) -> None:
+    """An error as a paragraph on standard error."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    for problem in error.problems:
+        console.print("[bold red]error:[/] ", end="")
+        words = str(problem).removeprefix(": ")
+        console.print(words, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+def ending(error: BaseException, debug: bool = False) -> int:
+    """Tell what went wrong; the exit code."""
+    if isinstance(error, Passed):
+        error = error.error
+    if isinstance(error, typer.Exit):
+        return int(error.exit_code)
+    if isinstance(error, (KeyboardInterrupt, typer.Abort)):
+        print("interrupted", file=sys.stderr)
+        return int(ExitCode.INTERRUPTED)
+    if isinstance(error, BrokenPipeError):  # The reader has seen enough.
+        hush()
+        return int(ExitCode.OK)
+    # Newer typers carry a click of their own, so its errors are known by what they can do.
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+        return _wrong_option(error)
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, HarnessError):
+        tell(error)
+        return int(error.exit_code)
+    if isinstance(error, OSError) and (trouble := _trouble(error)) is not None:
+        tell(trouble)
+        return int(ExitCode.USAGE if isinstance(trouble, UsageError) else ExitCode.FAILED)
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    print(
+        f"internal error: {type(error).__name__}: {error} ({os.path.basename(where.filename)}:{where.lineno}). "
+        "This is a bug of xharness; run again with --debug and report what it prints.",
+        file=sys.stderr,
+    )
+    return int(ExitCode.INTERNAL)
+
+
+def _wrong_option(error: Any) -> int:
+    """An option or argument that the command line cannot be read with."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "xharness"
+    said = error.format_message().strip()
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(said)
+        return int(ExitCode.USAGE)
+    said = " ".join(f"{said}.".replace("?.", "?").replace("..", ".").split())
+    tell(UsageError(f"{said} `{command} --help` lists what there is."))
+    return int(ExitCode.USAGE)
+
+
+def _trouble(error: OSError) -> HarnessError | None:
+    """Which file cannot be used and why; None where the system has not said which."""
+    from xharness.store.files import WORDS
+
+    what = WORDS.get(error.errno or 0, error.strerror or str(error))
+    if error.filename is not None:
+        return HarnessError(Problem(os.fsdecode(error.filename), f"cannot be used: {what}."))
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return UsageError("the current folder has been removed. Change to one that is there, and try again.")
+    if error.errno in WORDS:
+        hush()
+        return HarnessError(f"standard output or a file cannot be used: {what}.")
+    return None
