@@ -25,7 +25,8 @@ def run_of(
             for t, languages in targets.items()
         },
         "cells": [
-            {"name": f"{i}->{t}[c-{s}]", "checkpoint": "c", "intermediate": i, "target": t, "seed": s, "status": "passed", "dev": 1.0, "reason": ""}
+            {"name": f"{i}->{t}[c-{s}]", "checkpoint": "c", "intermediate": i, "target": t, "seed": s,
+             "status": "passed", "dev": 1.0, "reason": ""}
             for i in intermediates for t in targets for s in seeds
         ],
     }  # fmt: skip

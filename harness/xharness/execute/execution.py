@@ -23,6 +23,10 @@ SILENT_SECONDS = 120.0
 """A worker that says nothing for so long (it says it is alive every few seconds) is taken for hung."""
 
 
+STOPPED = "stopped"
+"""Why a step was not run when none that it needs had failed."""
+
+
 @dataclass(frozen=True)
 class Options:
     """How to run; none of it can change a result."""
@@ -59,6 +63,8 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
     memory: int = 0
     """Peak memory of the largest worker, bytes."""
+    interrupted: bool = False
+    """By Ctrl-C, or since nobody reads what it says any more."""
 
 
 class Execution:
@@ -95,20 +101,13 @@ class Execution:
         return missing
 
     def run(self) -> Outcome:
-        """Run until nothing is left that could run. KeyboardInterrupt stops the workers and is raised again."""
-        self.listen({"event": "begin", "pending": sorted(self.pending), "reused": sorted(self.outcome.reused)})
-        if not self.pending:
-            return self.outcome
+        """Run until nothing is left that could run, or until it is interrupted."""
         try:
-            if self.options.log:
-                self._log = self.options.log.open("ab")
-            for number in range(min(self.options.workers, len(self.pending))):
-                self._hire(number)
-            while self.pending or any(w.step for w in self.workers):
-                if not self._give_orders() and not any(w.step for w in self.workers):
-                    break
-                self._hear()
-            self._let_go()
+            self.listen({"event": "begin", "pending": sorted(self.pending), "reused": sorted(self.outcome.reused)})
+            if self.pending:
+                self._work()
+        except (KeyboardInterrupt, BrokenPipeError):  # Stopped, or nobody reads what it says any more.
+            self.outcome.interrupted = True
         finally:
             for worker in self.workers:
                 worker.stop()
@@ -117,8 +116,19 @@ class Execution:
                 self._log.close()
             self.store.sweep()
         for key in sorted(self.pending):
-            self.outcome.not_run.setdefault(key, "stopped")
+            self.outcome.not_run.setdefault(key, STOPPED)
         return self.outcome
+
+    def _work(self) -> None:
+        if self.options.log:
+            self._log = self.options.log.open("ab")
+        for number in range(min(self.options.workers, len(self.pending))):
+            self._hire(number)
+        while self.pending or any(w.step for w in self.workers):
+            if not self._give_orders() and not any(w.step for w in self.workers):
+                break
+            self._hear()
+        self._let_go()
 
     def _hire(self, number: int) -> Worker:
         worker = Worker(number, self.store.root, self.options.threads, self._log)
@@ -267,7 +277,7 @@ class Execution:
             self._stopping = True
 
     def _failed_cells(self) -> list[str]:
-        bad = {*self.outcome.failed, *(k for k, why in self.outcome.not_run.items() if why != "stopped")}
+        bad = {*self.outcome.failed, *(k for k, why in self.outcome.not_run.items() if why != STOPPED)}
         return [name for name, end in self.plan.ends.items() if end in bad]
 
     def _let_go(self) -> None:

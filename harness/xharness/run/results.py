@@ -9,7 +9,7 @@ from typing import Any
 
 from xharness.collect.cells import Cell
 from xharness.errors import StoreError
-from xharness.execute.execution import Outcome
+from xharness.execute.execution import STOPPED, Outcome
 from xharness.plan.steps import Plan
 from xharness.record import Record
 from xharness.store.steps import Store
@@ -27,8 +27,6 @@ class Status(StrEnum):
 
 
 BAD = (Status.FAILED, Status.NOT_RUN)
-STOPPED = "stopped"
-"""Why a step was not run when none that it needs had failed."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from xharness.collect.checkpoints import given_checkpoints
 from xharness.collect.fit import check_known
 from xharness.collect.selection import Selection, select
 from xharness.errors import ExitCode
-from xharness.execute.execution import Execution, Listener, Options, Outcome
+from xharness.execute.execution import Options, Outcome, execute
 from xharness.plan.steps import Plan, Planner
 from xharness.plan.work import Device
 from xharness.run.display import Display, duration
@@ -24,7 +24,7 @@ from xharness.run.events import event_log
 from xharness.run.expectations import Judged, judge
 from xharness.run.failed import Mode, by_last_failed, last_failed, still_failing
 from xharness.run.provenance import cores, git_state, gpus, hardware, memory_bytes, versions
-from xharness.run.results import BAD, STOPPED, CellResult, Status, cell_results, stopped_cells
+from xharness.run.results import BAD, CellResult, Status, cell_results, stopped_cells
 from xharness.spec.load import Loaded, load_suite
 from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Task
@@ -162,24 +162,11 @@ def run(request: Request, console: Console) -> Finished:
                 log(event)
             shown(event)
 
-        outcome, interrupted = _executed(prepared.plan, store, options, listen)
-    return _finish(prepared, outcome, folder, head, began, interrupted)
+        outcome = execute(prepared.plan, store, options, listen)
+    return _finish(prepared, outcome, folder, head, began)
 
 
-def _executed(plan: Plan, store: Store, options: Options, listen: Listener) -> tuple[Outcome, bool]:
-    """How the steps ended, and whether they were interrupted."""
-    execution = Execution(plan, store, options, listen)
-    try:
-        return execution.run(), False
-    except (KeyboardInterrupt, BrokenPipeError):  # Stopped, or nobody reads what it says any more.
-        for key in execution.pending:
-            execution.outcome.not_run.setdefault(key, STOPPED)
-        return execution.outcome, True
-
-
-def _finish(
-    prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, Any], began: float, interrupted: bool
-) -> Finished:
+def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, Any], began: float) -> Finished:
     loaded = prepared.loaded
     xfail = {c.name: why for c in prepared.plan.cells if (why := expected_failure(c, loaded)) is not None}
     results, records = cell_results(prepared.plan, outcome, prepared.store, prepared.skipped, xfail)
@@ -188,11 +175,11 @@ def _finish(
     judged = judge(loaded, prepared.cells, records, prepared.store.path)
     seconds = time.time() - began
     bad = any(r.status in BAD for r in results) or any(j.failed for j in judged)
-    exit_code = ExitCode.INTERRUPTED if interrupted else ExitCode.FAILED if bad else ExitCode.OK
+    exit_code = ExitCode.INTERRUPTED if outcome.interrupted else ExitCode.FAILED if bad else ExitCode.OK
     cells = [r.as_json() for r in results]
     made = {
         **head,
-        "state": "interrupted" if interrupted else "finished",
+        "state": "interrupted" if outcome.interrupted else "finished",
         "seconds": seconds,
         "peak_memory": outcome.memory,
         "made": len(outcome.done),
@@ -209,7 +196,7 @@ def _finish(
         "expectations": [j.as_json() for j in judged],
     }
     # Without records the run is no finished one: the board shown by default stays the last whole one.
-    write_run(folder, made, None if interrupted else records)
+    write_run(folder, made, None if outcome.interrupted else records)
     return Finished(folder, results, judged, outcome, seconds, exit_code, made)
 
 
