@@ -155,7 +155,7 @@ def _interrupted(finished: Finished | None = None, junit_xml: Path | None = None
 
 
 def _show_durations(times: list[tuple[float, str]], console: Console) -> None:
-    from xharness.run.display import duration
+    from xharness.plan.cost import duration
 
     console.print(f"slowest {len(times)} steps" if times else "no step was made", style="bold", highlight=False)
     for seconds, label in times:

@@ -112,7 +112,7 @@ def _lines(number: int, step: Explained) -> Iterator[str]:
 
 def _state(step: Explained) -> str:
     from xharness.cli.store import age
-    from xharness.run.display import duration
+    from xharness.plan.cost import duration
 
     made = f"made {age(step.stored)} ago by {step.run or 'an unnamed run'} in {duration(step.seconds)}"
     return {

@@ -13,7 +13,7 @@ from xharness.metrics import METRICS, metric
 from xharness.plugins import load_plugins
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.parse import Document, KeyPath, validate
-from xharness.spec.suite import Checkpoint
+from xharness.spec.suite import BUILT_IN, Checkpoint
 from xharness.spec.task import SPLITS, Task
 
 FREE_COLUMNS = ("id", "side", "gold", "language")
@@ -86,8 +86,6 @@ def _named(key: str, given: str, load: Callable[[str, Path], object], loaded: Lo
 
 
 def _builtins(loaded: Loaded) -> Iterator[Problem]:
-    from xharness.plan.steps import BUILT_IN
-
     for index, checkpoint in enumerate(loaded.suite.checkpoint):
         if checkpoint.builtin is not None and checkpoint.builtin not in BUILT_IN:
             what = f"there is no built-in checkpoint called '{checkpoint.builtin}'."

@@ -7,8 +7,15 @@ from dataclasses import dataclass
 
 from xharness.plan.steps import Plan, Step
 from xharness.plan.work import Tune
-from xharness.run.display import duration
 from xharness.store.steps import Store
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from xharness.data import fingerprints as data
 from xharness.errors import CheckpointError, DataError, HarnessError, Problem, nearest
 from xharness.plan.work import AnyWork, Device, Embed, Evaluate, Mine, Trained, Tune
 from xharness.spec.load import NONE, Loaded
-from xharness.spec.suite import Checkpoint
+from xharness.spec.suite import BUILT_IN, Checkpoint
 from xharness.spec.task import Recipe, Split, Task
 from xharness.store.steps import content_key
 
@@ -307,10 +307,6 @@ def identity_of(checkpoint: Checkpoint) -> str:
     for file in files:
         digest.update(f"{file.name} {data.file_sha256(file)}\n".encode())
     return f"files:{digest.hexdigest()}"
-
-
-BUILT_IN = ("tiny",)
-"""Names of the encoders that come with the package."""
 
 
 def builtin_folder(name: str) -> Path:

@@ -18,15 +18,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from xharness.plan.cost import duration
 from xharness.plan.steps import Plan
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person reads them."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 class Display:

@@ -17,9 +17,10 @@ from xharness.collect.fit import check_known
 from xharness.collect.selection import Selection, select
 from xharness.errors import ExitCode
 from xharness.execute.execution import Options, Outcome, execute
+from xharness.plan.cost import duration
 from xharness.plan.steps import Plan, Planner
 from xharness.plan.work import Device
-from xharness.run.display import Display, duration
+from xharness.run.display import Display
 from xharness.run.events import event_log
 from xharness.run.expectations import Judged, judge
 from xharness.run.failed import Mode, by_last_failed, last_failed, still_failing

@@ -21,6 +21,10 @@ class Retrieval(Spec):
     """Text put before every sentence, for encoders trained with one (`query: `)."""
 
 
+BUILT_IN = ("tiny",)
+"""Names of the encoders that come with the package."""
+
+
 class Checkpoint(Spec):
     """A pretrained encoder: exactly one of hub, path, builtin."""
 
