@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import string
 import time
 from collections.abc import Callable
@@ -150,7 +151,8 @@ def cleanly(call: Callable[[], object], file: Path, text: str) -> None:
     else:
         return
     assert told
-    last = len(text.split("\n"))
+    # A bare carriage return ends a line of a table, too.
+    last = len(re.split("\r\n|\r|\n", text))
     for problem in told:
         assert str(problem).strip()
         named, _, line = problem.where.rpartition(":")

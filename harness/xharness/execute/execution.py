@@ -76,6 +76,8 @@ class Execution:
         self.pending = self._missing()
         self.begun = frozenset(self.pending)
         self.gone: set[str] = set()
+        self.again: set[str] = set()
+        """Models that could not be evaluated in every language: they are needed once the data are mended."""
         self.tried: dict[str, int] = {}
         self.weights = plan.shared()
         self.selector = selectors.DefaultSelector()
@@ -213,6 +215,8 @@ class Execution:
             self.gone.discard(key)
             (self.outcome.reused if event["found"] else self.outcome.done).add(key)
             self.outcome.seconds[key] = event["seconds"]
+            if event["summary"].get("unscored"):
+                self.again.update(self.plan.closure([key]))
             self.outcome.memory = max(self.outcome.memory, event["memory"])
             self.listen(event)
             self._let_go()
@@ -286,7 +290,7 @@ class Execution:
             return
         candidates = [
             key
-            for key in (self.begun | self.outcome.done) - self.pending - self.gone
+            for key in (self.begun | self.outcome.done) - self.pending - self.gone - self.again
             if (step := self.plan.steps[key]).work.KIND == "tune"
             and not (self.options.keep == "intermediates" and step.role == "intermediate")
             and self._used(key)

@@ -54,6 +54,7 @@ def evaluate(work: Evaluate, place: Place) -> dict[str, Any]:
         "tokens": sum(len(f.ids) for f in features),
         "seconds": round(time.monotonic() - began, 3),
         "languages": len(spans),
+        "unscored": sheet.unscored,
         "device": str(machine.device),
         "precision": machine.precision,
     }

@@ -45,6 +45,7 @@ def mine(work: Mine, place: Place) -> dict[str, Any]:
         # Of the split the threshold was fitted on; a target without one has no dev score to choose by.
         "dev": sum(fitted) / len(fitted) if all(f is not None for f in fitted) else None,
         "languages": len(sheet.languages),
+        "unscored": sheet.unscored,
         "seconds": round(time.monotonic() - began, 3),
         "embedding": embeddings.about,
         "device": str(machine.device),

@@ -37,6 +37,11 @@ class Sheet:
         """Record why a language has no score."""
         self.languages[language] = {"error": str(error)}
 
+    @property
+    def unscored(self) -> list[str]:
+        """The languages without a score."""
+        return [language for language, entry in self.languages.items() if "error" in entry]
+
     def add(
         self, language: str, found: Mapping[str, Found], degenerate: bool, facts: Mapping[str, float] | None = None
     ) -> None:

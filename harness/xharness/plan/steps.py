@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -90,8 +90,15 @@ class Plan:
 class Planner:
     """Turns cells into steps; remembers identities and fingerprints, which cost a look at disk or Hub."""
 
-    def __init__(self, loaded: Loaded, extra: Sequence[Checkpoint] = (), device: Device | None = None) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        extra: Sequence[Checkpoint] = (),
+        device: Device | None = None,
+        stored: Callable[[str], bool] = lambda key: False,
+    ) -> None:
         self.loaded = loaded
+        self.stored = stored
         self.checkpoints = {c.name: c for c in (*loaded.suite.checkpoint, *extra)}
         self.device = device or Device()
         here = loaded.path.resolve().parent
@@ -104,10 +111,22 @@ class Planner:
         plan = Plan(list(cells))
         for cell in cells:
             try:
-                plan.ends[cell.name] = self._cell(plan, cell)
+                plan.ends[cell.name] = self._part(plan, cell) or self._cell(plan, cell)
             except HarnessError as error:
                 plan.blocked[cell.name] = str(error)
         return plan
+
+    def _part(self, plan: Plan, cell: Cell) -> str | None:
+        """The key of the whole cell's end where a part is asked for and the store has the whole."""
+        if not cell.languages:
+            return None
+        whole = self.plan([replace(cell, languages=None)])
+        end = whole.ends.get(cell.name)
+        if end is None or not self.stored(end):
+            return None
+        plan.steps |= whole.steps
+        plan.dev |= whole.dev
+        return end
 
     def _cell(self, plan: Plan, cell: Cell) -> str:
         checkpoint = self.checkpoints[cell.checkpoint]

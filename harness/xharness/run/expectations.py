@@ -76,11 +76,22 @@ def judge(
     return [_judge(e, c, scores) for e in loaded.suite.expect for c in cells if matches(e.cells, c)]
 
 
+def bases(loaded: Loaded, cells: Sequence[Cell]) -> list[Cell]:
+    """The cells without an intermediate that are not among the cells and that expectations on those compare with."""
+    wanted = [_plain(c) for e in loaded.suite.expect if e.over == "none" for c in cells if matches(e.cells, c)]
+    here = {c.name for c in cells}
+    return [c for c in dict.fromkeys(wanted) if c.name not in here]
+
+
+def _plain(cell: Cell) -> Cell:
+    return Cell(cell.suite, NONE, cell.target, cell.checkpoint, cell.seed)
+
+
 def _judge(expect: Expect, cell: Cell, scores: _Scores) -> Judged:
     task = scores.loaded.tasks[cell.target]
     # A bound on a cell is one on all its languages: the mean of some of them says nothing about it.
     languages = [expect.language] if expect.language else list(task.languages)
-    plain = Cell(cell.suite, NONE, cell.target, cell.checkpoint, cell.seed)
+    plain = _plain(cell)
     value = _mean(scores.values[cell.name][task.metric], languages)
     base: float | None = 0.0
     if expect.over == "none":

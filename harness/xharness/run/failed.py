@@ -21,15 +21,15 @@ def still_failing(
     cells: Sequence[Mapping[str, Any]],
     wrong: Collection[str] = (),
     stopped: Collection[str] = (),
-    parts: Collection[str] = (),
+    unsettled: Collection[str] = (),
 ) -> list[str]:
     """Names of the cells that fail now, those in `wrong` (an expectation failed) among them.
 
     What failed before and was not run this time is remembered: that is also what was `stopped` before its turn, and
-    a cell that passed in some of its languages (`parts`).
+    what passed but is `unsettled`, since only some of its languages were run or an expectation could not be judged.
     """
     bad = {c["name"] for c in cells if c["name"] not in stopped and (c["status"] in BAD or c["name"] in wrong)}
-    passed = {c["name"] for c in cells} - bad - {*stopped, *parts}
+    passed = {c["name"] for c in cells} - bad - {*stopped, *unsettled}
     return sorted({*before, *bad} - passed)
 
 

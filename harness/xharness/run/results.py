@@ -74,7 +74,7 @@ def cell_results(
         elif key in outcome.not_run:
             status, reason = Status.NOT_RUN, _why_not_run(plan, outcome, outcome.not_run[key])
         if status is Status.PASSED:
-            found, errors = _stored_records(cell, key, store)
+            found, errors = stored_records(cell, key, store)
             records += found
             if errors:
                 status, reason = Status.FAILED, "; ".join(errors)
@@ -102,7 +102,7 @@ def cell_results(
     return results, records
 
 
-def _stored_records(cell: Cell, key: str, store: Store) -> tuple[list[Record], list[str]]:
+def stored_records(cell: Cell, key: str, store: Store) -> tuple[list[Record], list[str]]:
     """`records_of` what the store has; another process may have taken it away since the step was made."""
     try:
         return records_of(cell, key, store.read_json(key, "scores.json"))
@@ -123,6 +123,8 @@ def records_of(cell: Cell, key: str, scores: Mapping[str, Any]) -> tuple[list[Re
     records: list[Record] = []
     errors: list[str] = []
     for language, found in scores["languages"].items():
+        if cell.languages and language not in cell.languages:  # The store had the whole cell.
+            continue
         if "error" in found:
             errors.append(f"[{language}] {found['error']}")
             continue

@@ -14,18 +14,19 @@ from xharness.adapter import load_adapter
 from xharness.collect.cells import Cell, collect, expected_failure, skipper
 from xharness.collect.checkpoints import given_checkpoints
 from xharness.collect.fit import check_known
-from xharness.collect.selection import Selection, select
+from xharness.collect.selection import Selection, select, unheard
 from xharness.errors import ExitCode
 from xharness.execute.execution import Options, Outcome, execute
 from xharness.plan.cost import duration
 from xharness.plan.steps import Plan, Planner
 from xharness.plan.work import Device
+from xharness.record import Record
 from xharness.run.display import Display
 from xharness.run.events import event_log
-from xharness.run.expectations import Judged, judge
+from xharness.run.expectations import Judged, bases, judge
 from xharness.run.failed import Mode, by_last_failed, last_failed, still_failing
 from xharness.run.provenance import cores, git_state, gpus, hardware, memory_bytes, versions
-from xharness.run.results import BAD, CellResult, Status, cell_results, stopped_cells
+from xharness.run.results import BAD, CellResult, Status, cell_results, stopped_cells, stored_records
 from xharness.spec.load import Loaded, load_suite
 from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Task
@@ -71,6 +72,8 @@ class Prepared:
     cells: list[Cell]
     skipped: dict[Cell, str]
     plan: Plan
+    bases: Plan
+    """Cells that the run leaves out and that its expectations compare with; what the store has of them is read."""
     store: Store
     note: str = ""
     """What the choice by last failure came to."""
@@ -90,11 +93,14 @@ class Finished:
 
 
 def prepare(request: Request) -> Prepared:
-    """Load, collect, select and plan; nothing is written."""
+    """Load, collect, select and plan; nothing is stored, and what deselects nothing is told on stderr."""
     loaded = load_suite(request.suite, request.profile)
     extra, kept = given_checkpoints(request.checkpoints, loaded)
     check_known(loaded, extra)
-    cells = select(collect(loaded, extra), replace(request.selection, checkpoints=kept), loaded)
+    every = collect(loaded, extra)
+    cells = select(every, replace(request.selection, checkpoints=kept), loaded)
+    for said in unheard(every, request.selection, loaded).values():
+        print(f"warning: {said}", file=sys.stderr)
     cells, first, note = by_last_failed(cells, request.failed, request.store, loaded)
     skip_reason = skipper(loaded, gpu=gpus() > 0)
     skipped = {c: why for c in cells if (why := skip_reason(c)) is not None}
@@ -102,9 +108,12 @@ def prepare(request: Request) -> Prepared:
     device = Device(
         device=request.device, threads=threads, tokens=loaded.profile.device_tokens, save_seconds=request.save_seconds
     )
-    plan = Planner(loaded, extra, device).plan([c for c in cells if c not in skipped])
+    planner = Planner(loaded, extra, device, Store(request.store).has)
+    plan = planner.plan([c for c in cells if c not in skipped])
     plan.first = frozenset(plan.closure([plan.ends[name] for name in first if name in plan.ends]))
-    return Prepared(loaded, extra, cells, skipped, plan, Store(request.store), note)
+    return Prepared(
+        loaded, extra, cells, skipped, plan, planner.plan(bases(loaded, plan.cells)), Store(request.store), note
+    )
 
 
 def parallel(request: Request, loaded: Loaded) -> tuple[int, int]:
@@ -173,7 +182,7 @@ def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, 
     results, records = cell_results(prepared.plan, outcome, prepared.store, prepared.skipped, xfail)
     order = {c.name: i for i, c in enumerate(prepared.cells)}
     results.sort(key=lambda r: order[r.name])
-    judged = judge(loaded, prepared.cells, records, prepared.store.path)
+    judged = judge(loaded, prepared.cells, [*records, *_records_of_bases(prepared)], prepared.store.path)
     seconds = time.time() - began
     bad = any(r.status in BAD for r in results) or any(j.failed for j in judged)
     exit_code = ExitCode.INTERRUPTED if outcome.interrupted else ExitCode.FAILED if bad else ExitCode.OK
@@ -192,13 +201,20 @@ def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, 
             cells,
             wrong={j.cell for j in judged if j.failed},
             stopped=stopped_cells(prepared.plan, outcome),
-            parts=head["languages_selected"],
+            unsettled={*head["languages_selected"], *(j.cell for j in judged if j.found is None)},
         ),
         "expectations": [j.as_json() for j in judged],
     }
     # Without records the run is no finished one: the board shown by default stays the last whole one.
     write_run(folder, made, None if outcome.interrupted else records)
     return Finished(folder, results, judged, outcome, seconds, exit_code, made)
+
+
+def _records_of_bases(prepared: Prepared) -> list[Record]:
+    ends = [(cell, prepared.bases.ends.get(cell.name)) for cell in prepared.bases.cells]
+    return [
+        r for cell, key in ends if key and prepared.store.has(key) for r in stored_records(cell, key, prepared.store)[0]
+    ]
 
 
 def _head(prepared: Prepared, request: Request, workers: int, threads: int, began: float) -> dict[str, Any]:

@@ -228,10 +228,10 @@ def _unless_busy(store: Store, key: str, done: Rubbish) -> Iterator[bool]:
     """Hold the step's lock; False where a run is making the step or reads it."""
     from filelock import FileLock, Timeout
 
-    with ExitStack() as held:
+    with ExitStack() as locks:
         try:
-            held.enter_context(FileLock(store.root / "locks" / f"{key}.lock").acquire(timeout=0))
-            free = held.enter_context(store.unread(key))
+            locks.enter_context(FileLock(store.root / "locks" / f"{key}.lock").acquire(timeout=0))
+            free = locks.enter_context(store.unread(key))
         except Timeout:
             free = False
         if not free and key not in done.busy:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +25,9 @@ WORDS = {
 SEAL = "seal"
 """Key of the checksum in a JSON object that carries its own."""
 SAFE = "What was finished is safe; free space or choose another --store, and run the same command again."
+
+_UMASK = os.umask(0o022)
+os.umask(_UMASK)
 
 
 @contextmanager
@@ -52,16 +57,24 @@ def sha256(path: Path) -> str:
 
 
 def seal(folder: Path) -> dict[str, dict[str, Any]]:
-    """Size and checksum of every file in a folder, by its path there; all of them are on the disk afterwards."""
+    """Size and checksum of every file in a folder, by its path there; all of them are on the disk afterwards.
+
+    Whoever may look into the folder may read them, however private the library that wrote them made them.
+    """
     facts = {}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        with suppress(OSError):  # Not every file system has modes.
+            path.chmod(stat.S_IMODE(path.stat().st_mode) | (0o666 & ~_UMASK))
         sync(path)
         facts[path.relative_to(folder).as_posix()] = {"size": path.stat().st_size, "sha256": sha256(path)}
     return facts
 
 
 def broken(folder: Path, facts: Mapping[str, Mapping[str, Any]], by_size: int | None = None) -> list[str]:
-    """What is wrong with the files of a sealed folder, one sentence each; above `by_size` bytes only by their size."""
+    """What is wrong with the files of a sealed folder, one sentence each; above `by_size` bytes only by their size.
+
+    A file that may not be read is not wrong: OSError.
+    """
     found = []
     for name, fact in facts.items():
         path = folder / name
@@ -71,6 +84,8 @@ def broken(folder: Path, facts: Mapping[str, Mapping[str, Any]], by_size: int | 
                 found.append(f"{path}: has {size} bytes, was stored with {fact['size']}")
             elif not (by_size is not None and size > by_size) and sha256(path) != fact["sha256"]:
                 found.append(f"{path}: its checksum has changed since it was stored")
+        except PermissionError:
+            raise
         except OSError as error:
             found.append(f"{path}: {error.strerror}")
     return found
@@ -92,10 +107,10 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """What `write_json` wrote; None where it is absent, torn or changed since."""
+    """What `write_json` wrote; None where it is absent, torn or changed since; OSError where it cannot be read."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     if not isinstance(found, dict) or found.pop(SEAL, None) != _seal_of(found):
         return None
@@ -104,6 +119,18 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 def _seal_of(value: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def held(path: Path) -> bool:
+    """Whether a living process, on whatever machine, holds a lock on a file (`flock`)."""
+    try:
+        with path.open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def sync(path: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from xharness.errors import Problem, StoreError
 from xharness.record import Record
-from xharness.store.files import read_json, sha256, sync, told, write_json
+from xharness.store.files import held, read_json, sha256, sync, told, write_json
 
 FACTS, RECORDS, EVENTS, LOG = "run.json", "records.jsonl", "events.jsonl", "workers.log"
 GOING = "going"
@@ -38,9 +38,9 @@ def new_run(store: Path, suite: str, profile: str) -> Path:
 def going(folder: Path) -> Iterator[None]:
     """Have a run be `under_way`; the system ends it when the process dies."""
     path = folder / GOING
-    with ExitStack() as held:
+    with ExitStack() as opened:
         with told(path, "lock"):
-            fcntl.flock(held.enter_context(path.open("ab")), fcntl.LOCK_EX)
+            fcntl.flock(opened.enter_context(path.open("ab")), fcntl.LOCK_EX)
         try:
             yield
         finally:
@@ -50,14 +50,7 @@ def going(folder: Path) -> Iterator[None]:
 
 def under_way(folder: Path) -> bool:
     """Whether a living process is at this run."""
-    try:
-        with (folder / GOING).open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    return held(folder / GOING)
 
 
 def write_run(folder: Path, facts: Mapping[str, Any], records: Iterable[Record] | None = None) -> None:
@@ -75,8 +68,11 @@ def write_run(folder: Path, facts: Mapping[str, Any], records: Iterable[Record] 
 
 
 def read_facts(folder: Path) -> dict[str, Any] | None:
-    """run.json; None where it is not there or not as it was written."""
-    return read_json(folder / FACTS)
+    """run.json; None where it is not there, not as it was written, or cannot be read."""
+    try:
+        return read_json(folder / FACTS)
+    except OSError:
+        return None
 
 
 def read_run(folder: Path) -> tuple[dict[str, Any], list[Record]]:

@@ -21,14 +21,16 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from xharness.errors import Problem, StoreError, UsageError
-from xharness.store.files import broken, canonical, read_json, seal, sync, told, write_json
+from xharness.store.files import broken, canonical, held, read_json, seal, sync, told, write_json
 
 MANIFEST = "manifest.json"
+LOCK = "lock"
+"""In a folder under `tmp`, held by the process that writes there."""
 SMALL = 4 << 20
 """Files up to this size are checksummed whenever a step is looked up; larger ones when they are opened for use."""
 
@@ -49,7 +51,9 @@ class Store:
     def prepare(self) -> Store:
         """Make the folders; StoreError when that is not possible, UsageError where other things lie."""
         with told(self.root, "make the store"):
-            if self.root.is_dir() and not (self.root / "steps").is_dir() and any(self.root.iterdir()):
+            others = self.root.is_dir() and any(self.root.iterdir())
+            # Asked last: another run may be making the store at this moment.
+            if others and not (self.root / "steps").is_dir():
                 what = "is no store and has other files in it; a store needs a folder of its own."
                 raise UsageError(Problem(str(self.root), what, "Give --store a new or an empty folder."))
             for name in ("steps", "scratch", "locks", "runs", "tmp"):
@@ -73,7 +77,8 @@ class Store:
 
     def manifest(self, key: str) -> dict[str, Any] | None:
         """The manifest of a stored step, or None when it is absent or not as it was written."""
-        found = read_json(self.path(key) / MANIFEST)
+        with told(self.path(key) / MANIFEST, "read"):
+            found = read_json(self.path(key) / MANIFEST)
         return found if found is not None and found.get("key") == key else None
 
     def has(self, key: str, small_only: bool = True) -> bool:
@@ -85,7 +90,8 @@ class Store:
         """What is wrong with the files of a stored step, one sentence each."""
         if manifest.get("dropped"):
             return []
-        return broken(self.path(key), manifest.get("files", {}), SMALL if small_only else None)
+        with told(self.path(key), "read"):
+            return broken(self.path(key), manifest.get("files", {}), SMALL if small_only else None)
 
     def open(self, key: str) -> Path:
         """The folder of a stored step, checksums verified; StoreError, and the step discarded, where one is wrong."""
@@ -107,11 +113,25 @@ class Store:
     def temporary(self) -> Iterator[Path]:
         """An empty folder for an output under way; gone afterwards unless committed."""
         with told(self.root / "tmp", "make a folder"):
-            path = Path(tempfile.mkdtemp(dir=self.root / "tmp", prefix=f"{os.getpid()}-"))
+            home, lock = self._home()
+            # Not the folder that mkdtemp made, which nobody else may look into.
+            (home / "out").mkdir()
         try:
-            yield path
+            yield home / "out"
         finally:
-            shutil.rmtree(path, ignore_errors=True)
+            shutil.rmtree(home, ignore_errors=True)
+            lock.close()
+
+    def _home(self) -> tuple[Path, IO[bytes]]:
+        """A new folder under `tmp` and the lock that says it is somebody's; the system frees it when we die."""
+        while True:
+            home = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
+            with suppress(FileNotFoundError):  # Swept before it had its lock.
+                lock = (home / LOCK).open("ab")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if (home / LOCK).exists():
+                    return home, lock
+                lock.close()
 
     def commit(self, key: str, folder: Path, about: Mapping[str, Any]) -> dict[str, Any]:
         """Move a finished output into place, at once or not at all; `about` goes into its manifest."""
@@ -135,10 +155,8 @@ class Store:
         source = self.path(key)
         if not source.exists():
             return
-        with told(source, "remove"):
-            grave = Path(tempfile.mkdtemp(dir=self.root / "tmp", prefix="gone-"))
+        with told(source, "remove"), self.temporary() as grave, suppress(FileNotFoundError):
             os.replace(source, grave / key)
-            shutil.rmtree(grave, ignore_errors=True)
 
     def drop(self, key: str, keep: tuple[str, ...] = ("lineage.json", "summary.json")) -> int:
         """Let go of a step's large files but remember that and how it was made; returns the bytes freed.
@@ -179,9 +197,9 @@ class Store:
     @contextmanager
     def reading(self, keys: Iterable[str]) -> Iterator[None]:
         """Read the outputs of these steps: until it is done, nobody frees them."""
-        with ExitStack() as held:
+        with ExitStack() as locks:
             for key in keys:
-                lock = held.enter_context(self._read_lock(key))
+                lock = locks.enter_context(self._read_lock(key))
                 with told(Path(lock.name), "lock"):
                     fcntl.flock(lock, fcntl.LOCK_SH)
             yield
@@ -209,22 +227,9 @@ class Store:
 
     def leftovers(self) -> list[Path]:
         """Outputs that a killed process left uncommitted; those of living processes are not among them."""
-        return [p for p in (self.root / "tmp").glob("*") if not _alive(p.name.split("-")[0])]
+        return [p for p in (self.root / "tmp").glob("*") if not held(p / LOCK)]
 
     def sweep(self) -> None:
         """Clear the leftovers."""
         for path in self.leftovers():
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _alive(owner: str) -> bool:
-    """Whether a process of this number lives."""
-    if not owner.isdigit():
-        return False
-    try:
-        os.kill(int(owner), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # Somebody else's process: it lives.
-        return True
-    return True

@@ -1,9 +1,9 @@
 """Put on a process's PYTHONPATH, the phases are stand-ins: steps of a few bytes and invented scores, no torch.
 
-`STAND_IN_FAILS` names targets whose evaluation fails, `STAND_IN_SECONDS` how long each step takes, `STAND_IN_BYTES`
-how large a model is. `STAND_IN_TROUBLE` is `TARGET:HOW`, what befalls the worker that evaluates a target: it is
-`killed`, has a `fault`, is `frozen`, `hangs`, `exits`, meets a `full` disk or `loses` the model; only so many times as
-`STAND_IN_TIMES` says, counted in the file `STAND_IN_COUNT`.
+`STAND_IN_FAILS` names targets whose evaluation fails (`TARGET/LANGUAGE`: in that language), `STAND_IN_SECONDS` how
+long each step takes, `STAND_IN_BYTES` how large a model is. `STAND_IN_TROUBLE` is `TARGET:HOW`, what befalls the worker
+that evaluates a target: it is `killed`, has a `fault`, is `frozen`, `hangs`, `exits`, meets a `full` disk or `loses`
+the model; only so many times as `STAND_IN_TIMES` says, counted in the file `STAND_IN_COUNT`.
 """
 
 from __future__ import annotations
@@ -60,17 +60,21 @@ def _score(work: Any, place: Any) -> dict[str, Any]:
 
         raise DataError(f"the stand-in was told to fail on {work.target.name}.")
     _wait(place)
-    _trouble(work.target.name, place.folder(work.parent) if work.parent else place.out)
+    _trouble(work.target.name, place.folder(work.parent) if work.KIND == "evaluate" else place.out)
     from xharness.adapter import Found
+    from xharness.errors import HarnessError
     from xharness.phases.scores import Sheet
 
     sheet = Sheet(work.target)
     for language in work.target.languages:
+        if f"{work.target.name}/{language}" in os.environ.get("STAND_IN_FAILS", "").split(","):
+            sheet.failed(language, HarnessError("the stand-in was told to fail."))
+            continue
         right = 4 + zlib.crc32(f"{work.label} {language}".encode()) % 7
         found = Found([str(i) for i in range(10)], ["yes"] * 10, ["yes" if i < right else "no" for i in range(10)])
         sheet.add(language, {m.name: found for m in sheet.metrics}, degenerate=False)
     sheet.write(place.out)
-    return {"examples": 10}
+    return {"examples": 10, "unscored": sheet.unscored}
 
 
 def _embed(work: Any, place: Any) -> dict[str, Any]:
