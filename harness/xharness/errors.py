@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 
@@ -26,6 +26,8 @@ class Problem:
     where: str
     what: str
     hint: str = ""
+    key: tuple[str | int, ...] = field(default=(), compare=False)
+    """The file and the path of the key in it that is of no use, so that what only follows from it is not told."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}" + (f" {self.hint}" if self.hint else "")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from xharness.cli.app import main
+from inprocess import called
 
 MARK = "#!"
 """Stands in a table's TOML on the line that the message must name."""
@@ -42,11 +42,7 @@ def xharness(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         monkeypatch.setenv("XHARNESS_STORE", str(tmp_path / "store"))
         monkeypatch.setattr(sys, "argv", ["xharness", *map(str, arguments)])
         capsys.readouterr()
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
+        code = called()
         out, err = capsys.readouterr()
         return Told(code, out, err)
 

@@ -35,6 +35,7 @@ CASES: dict[str, tuple[int, tuple[str, ...]]] = {
     # suites and profiles
     "run xtrem": (4, ("xtrem: is neither a file nor a shipped suite", "'xtreme'")),
     "run .": (4, ("is a folder; a suite is a TOML file",)),
+    "list _": (4, ("' ': is empty; name a suite file",)),
     "run missing.toml": (4, ("missing.toml: is neither a file nor a shipped suite",)),
     f"list {'a' * 5000}": (4, ("is neither a file nor a shipped suite",)),
     "run xtreme --profile mikro": (4, ("no profile 'mikro'", "'micro'")),

@@ -23,7 +23,8 @@ from xharness.collect.patterns import check_patterns
 from xharness.collect.selection import Selection, select
 from xharness.data.readers import READERS, read
 from xharness.errors import HarnessError
-from xharness.spec.load import load_suite, load_task, shipped_suites
+from xharness.run.soundness import check_suite
+from xharness.spec.load import load_suite, load_task, read_suite, shipped_suites
 from xharness.spec.parse import read_document
 from xharness.spec.positions import Positions
 from xharness.spec.task import Format
@@ -161,7 +162,9 @@ def cleanly(call: Callable[[], object], file: Path, text: str) -> None:
 
 
 def whole(file: Path) -> None:
-    """All that `xharness plan` does before it touches data."""
+    """All that `xharness plan` does before it touches data; `check` tells at least as much."""
+    read = read_suite(str(file))
+    assert {*read.problems} <= {*check_suite(read, touch=False).usage}
     loaded = load_suite(str(file))
     check_patterns(loaded)
     check_fit(loaded)

@@ -347,8 +347,8 @@ def test_problems_of_every_kind_are_told_at_once_and_each_once(xharness: Run, tm
         "titel", "'mikro'", "'xnil'", "grid.seed", "expect.0.at_least", "recipe.xnli.epoch", "mark.0.cells", "'qpq'",
         "limit.trian", "licens", "label_map.x", "mine.toml:9: recipe.epochs",
     )  # fmt: skip
-    for command in ("list", "check", "run"):
-        problems = xharness(command, "suite.toml").problems
+    for command in (("list",), ("check", "--files-only"), ("run",)):
+        problems = xharness(*command, "suite.toml").problems
         assert [sum(word in p for p in problems) for word in wanted] == [1] * len(wanted), problems
         assert len(problems) == len(wanted)
 
@@ -378,21 +378,24 @@ def test_what_only_the_parts_together_show_is_told_at_once(xharness: Run, tmp_pa
 
 # A mistake from which others would only follow is told alone.
 ALONE = {
-    "tasks of the wrong type": 'tasks = "more"',
-    "a folder of tasks that is not there": 'tasks = ["more"]',
-    "a profile of the wrong type": "profile = 3",
-    "checkpoints of the wrong type": 'checkpoint = "tiny"',
+    "tasks of the wrong type": ('tasks = "more"', "of_more"),
+    "a folder of tasks that is not there": ('tasks = ["more"]', "of_more"),
+    "a profile of the wrong type": ('profile = 3\ndefault_profile = "micro"', "xnli"),
+    "checkpoints of the wrong type": ('checkpoint = "tiny"', "xnli"),
 }
 
 
 @pytest.mark.parametrize("what", ALONE)
 def test_what_would_only_follow_from_a_mistake_is_not_told(what: str, xharness: Run, tmp_path: Path) -> None:
-    checkpoint = '[[checkpoint]]\nname = "tiny"\nbuiltin = "tiny"\n' if "checkpoint" not in ALONE[what] else ""
-    grid = '[grid]\ntargets = ["of_more"]\ncheckpoints = ["tiny"]\n'
-    (tmp_path / "suite.toml").write_text(f'title = "a"\n{ALONE[what]}\n{checkpoint}{grid}', encoding="utf-8")
-    told = xharness("list", "suite.toml")
-    assert told.code == 4
-    assert len(told.problems) == 1, told.err
+    top, target = ALONE[what]
+    checkpoint = '[[checkpoint]]\nname = "tiny"\nbuiltin = "tiny"\n' if "checkpoint" not in top else ""
+    grid = f'[grid]\ntargets = ["{target}"]\ncheckpoints = ["tiny"]\n'
+    mark = f'[[mark]]\ncells = "none->{target}[tiny-0]"\nname = "mine"\n'
+    (tmp_path / "suite.toml").write_text(f'title = "a"\n{top}\n{checkpoint}{grid}{mark}', encoding="utf-8")
+    for command in (("list",), ("check", "--files-only")):
+        told = xharness(*command, "suite.toml")
+        assert told.code == 4
+        assert len(told.problems) == 1, told.err
 
 
 def test_a_traceback_is_shown_on_demand(xharness: Run, tmp_path: Path) -> None:

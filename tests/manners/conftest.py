@@ -16,7 +16,7 @@ from unittest import mock
 
 import pytest
 
-from xharness.cli.app import main
+from inprocess import called
 
 STAND_IN = Path(__file__).parent / "stand_in"
 
@@ -80,7 +80,7 @@ class House:
     def __call__(self, *words: object, **env: str) -> subprocess.CompletedProcess[str]:
         """`xharness WORD…` in this process; its workers are processes of their own."""
         arguments = ["xharness", *map(str, words)]
-        out, err, code = io.StringIO(), io.StringIO(), 0
+        out, err = io.StringIO(), io.StringIO()
         with (
             mock.patch.dict(os.environ, {**self.env, **env}),
             mock.patch.object(sys, "argv", arguments),
@@ -88,10 +88,7 @@ class House:
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):
-            try:
-                main()
-            except SystemExit as end:
-                code = int(end.code or 0)
+            code = called()
         return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
     def run(self, *words: object, **env: str) -> subprocess.CompletedProcess[str]:

@@ -290,3 +290,34 @@ def test_what_is_deselected_in_another_suite_stays_in_this_one(house: House) -> 
     listed = house("list", "small.toml", "other.toml", "-q", *words).stdout.split()
     assert len(listed) == 6
     assert all(("small.toml::none->" in cell) or ("other.toml::colours->" in cell) for cell in listed)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("none->anmals", "--deselect 'none->anmals' leaves out nothing: no cell is called so. Did you mean 'none->an"),
+        ("none->animals[xx]", "--deselect 'none->animals[xx]': animals does not have the language 'xx'."),
+        ("other.toml::none->*", "--deselect 'other.toml::none->*' is of another suite, and leaves out nothing here."),
+        ("none->animals[de]", ""),
+        ("small.toml", ""),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "plan", "list"])
+def test_deselecting_nothing_is_warned_of_and_the_command_goes_on(
+    house: House, given: str, said: str, command: str
+) -> None:
+    more = ["--dry-run"] if command == "run" else ["--json"]
+    ended = house(command, "small.toml", "--deselect", given, *more)
+    warned = [line for line in ended.stderr.splitlines() if line.startswith("warning: ")]
+    assert len(warned) == bool(said)
+    assert not said or said in warned[0]
+    assert "warning" not in ended.stdout
+    assert ended.returncode == (ExitCode.NOTHING if given == "small.toml" else ExitCode.OK), ended.stderr
+
+
+def test_what_one_of_two_listed_suites_deselects_is_not_warned_of(house: House) -> None:
+    (house.root / "other.toml").write_text(house.suite.read_text())
+    listed = house("list", "small.toml", "other.toml", "-q", "--deselect", "other.toml::none->*")
+    assert listed.stderr == ""
+    wrong = house("list", "small.toml", "other.toml", "-q", "--deselect", "none->anmals")
+    assert wrong.stderr.count("warning: ") == 1

@@ -158,6 +158,16 @@ def test_gc_takes_leftovers_of_killed_processes_and_training_states_of_finished_
     assert not scratch.exists()
 
 
+def test_gc_says_what_is_empty_and_would_go_as_well(house: House) -> None:
+    store = Store(house.store).prepare()
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    (store.root / "tmp" / f"{dead.stdout.decode().strip()}-abc").mkdir()
+    said = house("store", "gc").stdout
+    assert "would go: what a killed process left in tmp/" in said
+    assert "0 B would be freed; --yes removes it" in said
+    assert "nothing to remove" not in said
+
+
 def test_gc_keeps_the_training_states_that_an_unfinished_run_goes_on_from(house: House) -> None:
     store = Store(house.store).prepare()
     run = store.root / "runs" / "20260101-000000-small-default-abcd"

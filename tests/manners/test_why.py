@@ -114,6 +114,15 @@ def test_the_nearest_stored_step_is_the_one_with_the_fewest_changes(house: House
     assert (changes[0]["before"], changes[0]["now"]) == (1.0, 3.0)
 
 
+def test_of_equally_near_steps_the_one_of_the_same_name_comes_first(house: House) -> None:
+    house.run("colours->animals")
+    house.run("none->animals")
+    house.suite.write_text(house.suite.read_text() + "[recipe.colours]\nepochs = 7\n")
+    end = explained(house, "colours->animals")[2]
+    assert end["nearest"]["label"] == "evaluate colours->animals[fake-0]"
+    assert [c["ingredient"] for c in end["nearest"]["changes"]] == ["parent"]
+
+
 def test_damage_is_named_as_the_reason(house: House) -> None:
     house.run("none->animals")
     key = house.last()["cells"][0]["key"]

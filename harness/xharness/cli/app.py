@@ -12,6 +12,7 @@ import xharness
 from xharness.cli.bash import ASKED, complete
 from xharness.cli.commands import Commands
 from xharness.cli.ending import ending
+from xharness.cli.signals import deafen, heeding
 from xharness.cli.streams import ready
 
 app = typer.Typer(
@@ -52,7 +53,8 @@ def main() -> None:
     if os.environ.get(ASKED) == "complete_bash":
         complete(app)
         return
-    code = _called(debug)
+    with heeding():
+        code = _called(debug)
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -65,5 +67,6 @@ def _called(debug: bool) -> int:
     try:
         code = app(prog_name="xharness", standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:
+        deafen()
         return ending(error, debug)
     return code if isinstance(code, int) else 0  # `raise typer.Exit(code)` comes back as a value.

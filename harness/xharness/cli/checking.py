@@ -27,9 +27,9 @@ def check(
     from xharness.collect.checkpoints import given_checkpoints
     from xharness.errors import UsageError
     from xharness.run.soundness import check_suite
-    from xharness.spec.load import load_suite
+    from xharness.spec.load import read_suite
 
-    loaded = load_suite(suite.partition("::")[0], profile)
+    loaded = read_suite(suite.partition("::")[0], profile)
     extra, _ = given_checkpoints(checkpoint or (), loaded)
     report = check_suite(loaded, extra, _progress, touch=not files_only)
     _progress("")

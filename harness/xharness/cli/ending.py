@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import traceback
+from contextlib import suppress
 from typing import Any
 
 import typer
 
+from xharness.cli.signals import heard
 from xharness.cli.streams import hush
 from xharness.errors import ExitCode, HarnessError, Problem, UsageError
 
@@ -38,9 +41,9 @@ def ending(error: BaseException, debug: bool = False) -> int:
         error = error.error
     if isinstance(error, typer.Exit):
         return int(error.exit_code)
-    if isinstance(error, (KeyboardInterrupt, typer.Abort)):
-        print("interrupted", file=sys.stderr)
-        return int(ExitCode.INTERRUPTED)
+    # What a signal raises, a library may make an error of its own of.
+    if heard() or isinstance(error, (KeyboardInterrupt, typer.Abort)):
+        return interrupted()
     if isinstance(error, BrokenPipeError):  # The reader has seen enough.
         hush()
         return int(ExitCode.OK)
@@ -62,6 +65,21 @@ def ending(error: BaseException, debug: bool = False) -> int:
         file=sys.stderr,
     )
     return int(ExitCode.INTERNAL)
+
+
+def interrupted(so_far: str = "") -> int:
+    """Say that a signal has ended the program, and how a run goes on; the exit code."""
+    by = f" by {name}" if (name := heard()) not in (None, "SIGINT") else ""
+    said = f"interrupted{by}{so_far and ': '}{so_far}"
+    if sys.argv[1:2] == ["run"]:
+        command = shlex.join(["xharness", *sys.argv[1:]])
+        said = f"\n{said}; what was finished is stored. Go on with:\n  {command}"
+    # CPython takes an interrupt that passed through source in evaluation, as dataclasses are made from, for one that
+    # nobody has handled, and would end by SIGINT in spite of our exit code. Evaluating anew makes it forget.
+    eval("0")
+    with suppress(OSError):  # Who was to read it may have gone.
+        print(said, file=sys.stderr, flush=True)
+    return int(ExitCode.INTERRUPTED)
 
 
 def _wrong_option(error: Any) -> int:

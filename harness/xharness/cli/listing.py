@@ -14,7 +14,7 @@ from xharness.cli import options as o
 from xharness.collect.cells import Cell, collect, skipper
 from xharness.collect.checkpoints import given_checkpoints
 from xharness.collect.patterns import check_patterns
-from xharness.collect.selection import select
+from xharness.collect.selection import select, unheard
 from xharness.errors import NothingSelected
 from xharness.spec.load import Loaded, load_suite
 
@@ -42,13 +42,16 @@ def list_cells(
     mode = o.failed_mode(last_failed, failed_first)
     written: list[str] = []
     empty: list[NothingSelected] = []
+    said: list[dict[str, str]] = []
     for given in dict.fromkeys(suites):
         path, chosen = filters.of(given)
         loaded = load_suite(path, profile)
         extra, kept = given_checkpoints(checkpoint or (), loaded)
         check_patterns(loaded, extra)
+        every = collect(loaded, extra)
+        said.append(unheard(every, chosen, loaded))
         try:
-            cells = select(collect(loaded, extra), replace(chosen, checkpoints=kept), loaded)
+            cells = select(every, replace(chosen, checkpoints=kept), loaded)
         except NothingSelected as error:
             if "::" in given:
                 raise
@@ -64,6 +67,9 @@ def list_cells(
         written.append(write(cells, loaded))
     if not written:
         raise empty[0]
+    for given, what in said[0].items():
+        if all(given in other for other in said):
+            print(f"warning: {what}", file=sys.stderr)
     # Nothing is listed before all is known to be right.
     sys.stdout.writelines(written)
 

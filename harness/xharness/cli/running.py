@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xharness.cli import options as o
+from xharness.cli.ending import interrupted, tell
 from xharness.cli.output import writable
-from xharness.errors import ExitCode, UsageError, nearest
+from xharness.cli.signals import deafen
+from xharness.errors import ExitCode, HarnessError, UsageError, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -123,35 +124,39 @@ def run(
         raise typer.Exit(int(code_of(prepared)))
     try:
         finished = run_session(request, console)
-    except (KeyboardInterrupt, BrokenPipeError):  # Before the first step.
-        raise _interrupted() from None
-    if finished.exit_code == ExitCode.INTERRUPTED:
-        raise _interrupted(finished, junit_xml)
-    from xharness.cli.showing import show_run
+    except BrokenPipeError:  # Before the first step.
+        raise KeyboardInterrupt from None
+    try:
+        if finished.exit_code == ExitCode.INTERRUPTED:
+            raise KeyboardInterrupt
+        from xharness.cli.showing import show_run
 
-    show_run(finished.folder, console, by=by, chance=chance, baselines=baselines, reasons=letters)
-    if durations is not None:
-        _show_durations(slowest(finished, Store(store), durations), console)
-    if junit_xml is not None:
-        from xharness.run.junit import write_junit
+        show_run(finished.folder, console, by=by, chance=chance, baselines=baselines, reasons=letters)
+        if durations is not None:
+            _show_durations(slowest(finished, Store(store), durations), console)
+        if junit_xml is not None:
+            from xharness.run.junit import write_junit
 
-        write_junit(finished.made, junit_xml)
-    style = "bold green" if finished.exit_code == ExitCode.OK else "bold red"
-    console.print(summary_line(finished), style=style, highlight=False, soft_wrap=True)
+            write_junit(finished.made, junit_xml)
+        style = "bold green" if finished.exit_code == ExitCode.OK else "bold red"
+        console.print(summary_line(finished), style=style, highlight=False, soft_wrap=True)
+    except KeyboardInterrupt:
+        deafen()
+        raise typer.Exit(_interrupted(finished, junit_xml)) from None
     raise typer.Exit(int(finished.exit_code))
 
 
-def _interrupted(finished: Finished | None = None, junit_xml: Path | None = None) -> typer.Exit:
-    """Say what had ended by then, and how to go on."""
+def _interrupted(finished: Finished, junit_xml: Path | None) -> int:
+    """Say what had ended by then, and how to go on; the report is written as it would have been."""
     from xharness.run.junit import write_junit
     from xharness.run.session import summary_line
 
-    if finished is not None and junit_xml is not None:
-        write_junit(finished.made, junit_xml)
-    so_far = f": {summary_line(finished)}" if finished is not None else ""
-    command = shlex.join(["xharness", *sys.argv[1:]])
-    print(f"\ninterrupted{so_far}; what was finished is stored. Go on with:\n  {command}", file=sys.stderr)
-    return typer.Exit(int(ExitCode.INTERRUPTED))
+    try:
+        if junit_xml is not None:
+            write_junit(finished.made, junit_xml)
+    except HarnessError as error:
+        tell(error)
+    return interrupted(summary_line(finished))
 
 
 def _show_durations(times: list[tuple[float, str]], console: Console) -> None:

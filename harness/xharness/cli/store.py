@@ -149,7 +149,7 @@ def gc(
         print(line)
     if yes:
         print(f"freed {size(found.size)}")
-    elif found.size or found.steps:
+    elif found.steps or found.models or found.scratch or found.tmp:  # What is empty goes as well.
         print(f"{size(found.size)} would be freed; --yes removes it")
     else:
         print("nothing to remove")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from xharness.adapter import Adapter, installed_adapters, load_adapter
@@ -21,11 +23,14 @@ FREE_COLUMNS = ("id", "side", "gold", "language")
 
 
 def check_known(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> None:
-    """UsageError for all that is known to be wrong without data: plug-ins, tasks, and patterns that name no cell."""
+    """UsageError for all that is known to be wrong without data: plug-ins, tasks, and patterns that name no cell.
+
+    What only follows from the problems that the suite was read with is left out.
+    """
     problems: list[Problem] = []
     for check in (load_own_plugins, check_fit, lambda given: check_patterns(given, extra)):
         try:
-            check(loaded)
+            check(replace(loaded, problems=(*loaded.problems, *problems)))
         except UsageError as error:
             problems += error.problems
     if problems:
@@ -92,9 +97,16 @@ def _builtins(loaded: Loaded) -> Iterator[Problem]:
             yield loaded.document.problem(("checkpoint", index, "builtin"), what, nearest(checkpoint.builtin, BUILT_IN))
 
 
-def _file(loaded: Loaded, name: str) -> Document:
+def file_of(loaded: Loaded, name: str) -> Document:
     """The file of a task; the suite's where it was made by hand."""
     return loaded.files.get(name, loaded.document)
+
+
+def _data_told(loaded: Loaded, name: str, split: str) -> bool:
+    """Whether it is said already that a task's data of a split are wrong, or that the profile is."""
+    file, profile = file_of(loaded, name), loaded.profile_name
+    inside = ("profile", profile, "data", split)
+    return not loaded.knows_profile or loaded.told(file, *inside) or loaded.told(file, "data", split)
 
 
 def _at(file: Document, profile: str, *path: str | int) -> KeyPath:
@@ -104,14 +116,20 @@ def _at(file: Document, profile: str, *path: str | int) -> KeyPath:
 
 
 def _task(name: str, task: Task, loaded: Loaded) -> Iterator[Problem]:
-    file, profile = _file(loaded, name), loaded.profile_name
+    file, profile = file_of(loaded, name), loaded.profile_name
     adapter = _adapter_of(task)
     if adapter is None:
-        what = f"there is no adapter called '{task.adapter}'."
-        yield file.problem(("adapter",), what, nearest(task.adapter, installed_adapters()), task.adapter)
-        return
+        close = meant_adapter(task)
+        # One of a plug-in that could not be loaded is not known.
+        if not loaded.told(file, "adapter") and (close or not loaded.told(loaded.document, "plugins")):
+            what = f"there is no adapter called '{task.adapter}'."
+            yield file.problem(("adapter",), what, nearest(task.adapter, installed_adapters()), task.adapter)
+        if close is None:
+            yield from _metrics(task, None, file, loaded)
+            return
+        adapter = load_adapter(close)
     yield from _options(task, adapter, file, profile)
-    yield from _metrics(task, adapter, file)
+    yield from _metrics(task, adapter, file, loaded)
     allowed = {*adapter.columns, *FREE_COLUMNS}
     sources = [(s, i, source) for s in SPLITS for i, source in enumerate(getattr(task.data, s))]
     named: list[tuple[KeyPath, str]] = [(_at(file, profile, "columns", column), column) for column in task.columns]
@@ -136,19 +154,28 @@ def _options(task: Task, adapter: Adapter, file: Document, profile: str) -> Iter
         yield from error.problems
 
 
-def _metrics(task: Task, adapter: Adapter, file: Document) -> Iterator[Problem]:
-    families = {re.sub(r"_at_\d+$", "_at_", name) for name in adapter.metrics}
-    for key, name in [("metric", task.metric), *(("also", also) for also in task.also)]:
+def meant_adapter(task: Task) -> str | None:
+    """The adapter whose name is nearest to one that does not exist, so that the rest is looked at as well."""
+    return next(iter(difflib.get_close_matches(task.adapter, installed_adapters(), n=1)), None)
+
+
+def _metrics(task: Task, adapter: Adapter | None, file: Document, loaded: Loaded) -> Iterator[Problem]:
+    """Metrics that do not exist, or, where the adapter is known, do not fit it."""
+    known = adapter.metrics if adapter is not None else tuple(METRICS)
+    families = {re.sub(r"_at_\d+$", "_at_", name) for name in known}
+    given = [("metric", task.metric)] if not loaded.told(file, "metric") else []
+    for key, name in [*given, *(("also", also) for also in task.also)]:
         try:
             metric(name)
         except UsageError:
-            hint = nearest(name, adapter.metrics)
-            yield file.problem((key,), f"there is no metric called '{name}'.", hint, name)
+            # With an adapter, a plug-in that could not be loaded may have brought it.
+            if adapter is not None or not loaded.told(loaded.document, "plugins"):
+                yield file.problem((key,), f"there is no metric called '{name}'.", nearest(name, known), name)
             continue
-        if re.sub(r"_at_\d+$", "_at_", name) not in families:
-            known = ", ".join(m for m in adapter.metrics if m in METRICS)
+        if adapter is not None and re.sub(r"_at_\d+$", "_at_", name) not in families:
+            allowed = ", ".join(m for m in adapter.metrics if m in METRICS)
             what = f"the metric '{name}' does not fit the {adapter.name} adapter."
-            yield file.problem((key,), what, f"Allowed: {known}.", name)
+            yield file.problem((key,), what, f"Allowed: {allowed}.", name)
 
 
 def _generator(builtin: str, split: str, file: Document, path: KeyPath) -> Iterator[Problem]:
@@ -174,21 +201,27 @@ def _roles(loaded: Loaded) -> Iterator[Problem]:
     """Intermediates and what targets are tuned on must train and have train data; targets must have test data."""
     suite, profile = loaded.suite, loaded.profile_name
     members = [
-        (m, ("mixture", i, "tasks")) for i in loaded.intermediates if i in suite.mixture for m in suite.mixture[i].tasks
+        (m, ("mixture", i, "tasks"))
+        for i in loaded.intermediates
+        if i in suite.mixture
+        for m in suite.mixture[i].tasks
+        if m in loaded.tasks
     ]
     single = [(i, ("grid", "intermediates")) for i in loaded.intermediates if i in loaded.tasks and i != NONE]
     for name, path in [*single, *members]:
-        task, file = loaded.tasks[name], _file(loaded, name)
+        task, file = loaded.tasks[name], file_of(loaded, name)
         adapter = _adapter_of(task)
         if adapter is not None and not adapter.trains:
             what = f"'{name}' is a {task.adapter} task, which trains nothing; it cannot be an intermediate."
             yield loaded.document.problem(path, what, value=name)
-        elif not task.data.train:
+        elif not task.data.train and not _data_told(loaded, name, "train"):
             what = f"'{name}' has no train data in the profile '{profile}', and is used as an intermediate."
             yield file.problem(_at(file, profile, "data"), what)
     for name in loaded.targets:
-        task, file = loaded.tasks[name], _file(loaded, name)
-        if not task.data.test:
+        if name not in loaded.tasks:
+            continue
+        task, file = loaded.tasks[name], file_of(loaded, name)
+        if not task.data.test and not _data_told(loaded, name, "test"):
             what = f"'{name}' has no test data in the profile '{profile}', and is used as a target."
             yield file.problem(_at(file, profile, "data"), what)
         adapter = _adapter_of(task)
@@ -198,9 +231,11 @@ def _roles(loaded: Loaded) -> Iterator[Problem]:
 
 def _tuning(name: str, task: Task, file: Document, loaded: Loaded) -> Iterator[Problem]:
     """What a target is tuned on: train data, the same adapter, the same labels."""
-    source = loaded.tasks[task.tune_on] if task.tune_on else task
+    source = loaded.tasks.get(task.tune_on) if task.tune_on else task
+    if source is None:
+        return
     path = _at(file, loaded.profile_name, "tune_on") if task.tune_on else _at(file, loaded.profile_name, "data")
-    if not source.data.train:
+    if not source.data.train and not _data_told(loaded, source.name, "train"):
         what = (
             f"'{source.name}' has no train data in the profile '{loaded.profile_name}' to tune the target '{name}' on."
         )
@@ -210,6 +245,8 @@ def _tuning(name: str, task: Task, file: Document, loaded: Loaded) -> Iterator[P
     if source.adapter != task.adapter:
         what = f"'{source.name}' is a {source.adapter} task, '{name}' a {task.adapter} task: its head would not fit."
         yield file.problem(path, what)
+    elif any(loaded.told(file_of(loaded, t.name), "labels") for t in (source, task)):
+        return
     elif source.labels != task.labels and task.adapter != "multiple_choice":
         what = (
             f"'{source.name}' has other labels ({', '.join(source.labels)}) than '{name}' ({', '.join(task.labels)})."

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import product
 
 from xharness.collect.cells import Cell, matches
 from xharness.collect.conditions import CONDITIONS, spelled
 from xharness.collect.expression import compile_expression
 from xharness.errors import Problem, UsageError, nearest
-from xharness.spec.load import Loaded
+from xharness.spec.load import NONE, Loaded
 from xharness.spec.parse import KeyPath
 from xharness.spec.suite import Checkpoint
 
@@ -38,21 +38,54 @@ def _patterns(loaded: Loaded, extra: Sequence[Checkpoint]) -> Iterator[Problem]:
     given += [(("mark", i, "cells"), mark.cells) for i, mark in enumerate(suite.mark)]
     given += [(("expect", i, "cells"), expect.cells) for i, expect in enumerate(suite.expect)]
     for path, pattern in given:
-        if _own(loaded, path) and not any(matches(pattern, cell) for cell in _universe(loaded, extra)):
+        if loaded.told(loaded.document, *path) or not _own(loaded, path):
+            continue
+        if not _may_match(pattern, loaded, extra):
             names = {f"{c.intermediate}->{c.target}" for c in _universe(loaded, extra)} if len(pattern) < 200 else set()
             close = nearest(pattern.split("[")[0], names)
             yield loaded.document.problem(path, f"the pattern {pattern!r} matches no cell.", close, pattern)
 
 
-def _universe(loaded: Loaded, extra: Sequence[Checkpoint]) -> Iterator[Cell]:
-    """Every cell that a profile of the suite could have, includes and excludes aside."""
+def _may_match(pattern: str, loaded: Loaded, extra: Sequence[Checkpoint]) -> bool:
+    """Whether a cell matches, or could if the lists of which something wrong is told had what was meant."""
+    if any(matches(pattern, cell) for cell in _universe(loaded, extra)):
+        return True
+    wrong = {key for key in LISTS if _doubted(loaded, key)}
+    if wrong & {"checkpoints", "seeds"}:
+        pattern = re.sub(r"(->.*?)\[.*", r"\1", pattern)
+    if wrong and loaded.told(loaded.document, "tasks"):
+        return True
+    return bool(wrong) and any(matches(pattern, cell) for cell in _universe(loaded, extra, wrong))
+
+
+LISTS = ("intermediates", "targets", "checkpoints", "seeds")
+"""The lists of the grid and of profiles."""
+
+
+def _doubted(loaded: Loaded, key: str) -> bool:
+    """Whether a name in one of these lists is wrong, or a table that has them."""
+    document = loaded.document
+    profiles = document.values.get("profile", {})
+    if not isinstance(profiles, dict) or (key == "checkpoints" and loaded.told(document, "checkpoint")):
+        return True
+    return loaded.told(document, "grid", key) or any(loaded.told(document, "profile", p, key) for p in profiles)
+
+
+def _universe(loaded: Loaded, extra: Sequence[Checkpoint], wrong: Collection[str] = ()) -> Iterator[Cell]:
+    """Every cell that a profile of the suite could have, includes and excludes aside.
+
+    A name that is wrong may have meant any task: lists that are `wrong` have them all.
+    """
     suite, profiles = loaded.suite, loaded.suite.profile.values()
     checkpoints = dict.fromkeys((*(c.name for c in suite.checkpoint), *(c.name for c in extra)))
     intermediates = dict.fromkeys((*suite.grid.intermediates, *(i for p in profiles for i in p.intermediates or ())))
     targets = dict.fromkeys((*suite.grid.targets, *(t for p in profiles for t in p.targets or ())))
+    tasks = dict.fromkeys(sorted(loaded.known))
+    intermediates |= dict.fromkeys((NONE, *tasks, *suite.mixture)) if "intermediates" in wrong else {}
+    targets |= tasks if "targets" in wrong else {}
     seeds = dict.fromkeys((*suite.grid.seeds, *(s for p in profiles for s in p.seeds or ())))
     name = loaded.path.name
-    for checkpoint, intermediate, target, seed in product(checkpoints or ("",), intermediates, targets, seeds):
+    for checkpoint, intermediate, target, seed in product(checkpoints or ("",), intermediates, targets, seeds or (0,)):
         yield Cell(name, intermediate, target, checkpoint, seed)
 
 
@@ -70,6 +103,9 @@ def _conditions(loaded: Loaded) -> Iterator[Problem]:
         for word in re.findall(r"[^\s()]+", spelled(condition)):
             kind, _, value = word.partition(":")
             if kind == "profile" and value and value not in loaded.suite.profile:
+                profiles = loaded.document.values.get("profile", {})
+                if not isinstance(profiles, dict) or value in profiles:
+                    continue  # It is wrong, which is told.
                 what = f"there is no profile '{value}'."
                 yield loaded.document.problem(path, what, nearest(value, loaded.suite.profile))
             elif word not in ("and", "or", "not", "no_gpu", "offline") and not (
@@ -86,7 +122,10 @@ def _languages(loaded: Loaded, extra: Sequence[Checkpoint]) -> Iterator[Problem]
             continue
         targets = {c.target for c in _universe(loaded, extra) if matches(expect.cells, c)}
         known: set[str] = set()
-        for name in targets & loaded.tasks.keys():
+        files = {name: loaded.files.get(name, loaded.document) for name in targets}
+        if any(name not in loaded.tasks or loaded.told(file, "languages") for name, file in files.items()):
+            continue  # What languages there are is not known.
+        for name in targets:
             whole = loaded.files[name].values.get("languages") if name in loaded.files else None
             known |= {*loaded.tasks[name].languages, *(whole or ())}
         if known and expect.language not in known:

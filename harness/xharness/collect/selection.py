@@ -150,8 +150,27 @@ def _check_languages(given: str, asked: _Id, hits: Sequence[Cell], loaded: Loade
     raise NothingSelected(f"'{given}': {who} {what}")
 
 
+def unheard(cells: Sequence[Cell], selection: Selection, loaded: Loaded) -> dict[str, str]:
+    """Each --deselect that names nothing of the suite, and what to say of it: silence would hide a typo."""
+    out: dict[str, str] = {}
+    for given in selection.deselect:
+        asked = _Id.of(given)
+        hits = [c for c in cells if matches(asked.name, c)]
+        if not asked.is_of(loaded):
+            out[given] = f"--deselect '{given}' is of another suite, and leaves out nothing here."
+        elif not hits:
+            close = nearest(asked.name, _names(cells)) if len(asked.name) < 200 else ""
+            out[given] = f"--deselect '{given}' leaves out nothing: no cell is called so. {close}".rstrip()
+        elif asked.languages:
+            try:
+                _check_languages(given, asked, hits, loaded)
+            except NothingSelected as error:
+                out[given] = f"--deselect {error}"
+    return out
+
+
 def _without(cells: Iterable[Cell], given: Sequence[str], loaded: Loaded) -> list[Cell]:
-    """What is left of the cells; as in pytest, deselecting what is not there is no fault."""
+    """What is left of the cells; as in pytest, deselecting what is not there is no fault (`unheard` tells of it)."""
     unwanted = [asked for asked in map(_Id.of, given) if asked.is_of(loaded)]
     out: list[Cell] = []
     for cell in cells:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import selectors
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -36,6 +36,8 @@ class Options:
     """Processor threads of each worker."""
     max_failures: int | None = None
     """Stop after so many failed cells."""
+    xfail: Container[str] = ()
+    """Cells that are expected to fail, and do not count for that."""
     keep: str = "intermediates"
     """Which tuned models stay: `all`, `intermediates`, `none`."""
     stuck_seconds: float = 3600.0
@@ -282,7 +284,7 @@ class Execution:
 
     def _failed_cells(self) -> list[str]:
         bad = {*self.outcome.failed, *(k for k, why in self.outcome.not_run.items() if why != STOPPED)}
-        return [name for name, end in self.plan.ends.items() if end in bad]
+        return [name for name, end in self.plan.ends.items() if end in bad and name not in self.options.xfail]
 
     def _let_go(self) -> None:
         """Drop tuned models that no step still needs, as `keep` says."""

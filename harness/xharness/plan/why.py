@@ -102,20 +102,24 @@ def _explained(step: Step, store: Store, missing: frozenset[str], manifests: Seq
 
 
 def nearest_stored(step: Step, manifests: Sequence[Mapping[str, Any]]) -> Nearest | None:
-    """The stored step of the same kind and family with the fewest other ingredients; the newest of several."""
-    best: tuple[int, float, Mapping[str, Any], tuple[Change, ...]] | None = None
+    """The stored step of the same kind and family with the fewest other ingredients.
+
+    Of several the one of the same label, which is what the step was before; then the newest.
+    """
+    best: tuple[tuple[int, bool, float], Mapping[str, Any], tuple[Change, ...]] | None = None
     mine = flatten(step.ingredients)
     for manifest in manifests:
         theirs = manifest.get("ingredients", {})
         if manifest.get("kind") != step.work.KIND or family(theirs) != family(step.ingredients):
             continue
         changes = changed(flatten(theirs), mine)
-        rank = len(changes), -float(manifest.get("stored", 0.0))
-        if best is None or rank < best[:2]:
-            best = (*rank, manifest, changes)
+        stored = float(manifest.get("stored", 0.0))
+        rank = len(changes), manifest.get("label") != step.work.label, -stored
+        if best is None or rank < best[0]:
+            best = rank, manifest, changes
     if best is None:
         return None
-    _, age, manifest, changes = best
+    (_, _, age), manifest, changes = best
     return Nearest(manifest["key"], str(manifest.get("label", "")), str(manifest.get("run", "")), -age, changes)
 
 

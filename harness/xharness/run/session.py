@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from dataclasses import dataclass, field, replace
@@ -137,20 +138,35 @@ def run(request: Request, console: Console) -> Finished:
     store, loaded = prepared.store.prepare(), prepared.loaded
     store.sweep()
     workers, threads = parallel(request, loaded)
-    folder = new_run(store.root, loaded.path.stem, loaded.profile_name or "default")
+    head = _head(prepared, request, workers, threads, began)
+    folder = _begin(prepared, head)
+    try:
+        outcome = _carry_out(prepared, request, console, folder, workers, threads)
+        return _finish(prepared, outcome, folder, head, began)
+    except KeyboardInterrupt:
+        # Before the first step or after the last: which cells fail is what it was.
+        failing = list(last_failed(store.root, loaded) or ())
+        write_run(folder, {**head, "state": "interrupted", "exit": int(ExitCode.INTERRUPTED), "failing": failing})
+        raise
+
+
+def _carry_out(
+    prepared: Prepared, request: Request, console: Console, folder: Path, workers: int, threads: int
+) -> Outcome:
+    """Make what the store lacks, and show how that goes."""
+    store, loaded = prepared.store, prepared.loaded
     about = {"run": folder.name, "versions": versions()}
     options = Options(
         workers=workers,
         threads=threads,
         max_failures=request.max_failures,
+        xfail=_expected_failures(prepared),
         keep=request.keep,
         stuck_seconds=request.stuck_seconds,
         log=folder / LOG,
         in_use=lambda: in_use(store.root, besides=folder),
         about=about,
     )
-    head = _head(prepared, request, workers, threads, began)
-    write_run(folder, {**head, "state": "running"})
     if request.verbosity >= 0:
         cells = f"{len(prepared.cells)} cells, {len(prepared.plan.steps)} steps · {workers} workers × {threads} threads"
         console.print(
@@ -172,13 +188,24 @@ def run(request: Request, console: Console) -> Finished:
                 log(event)
             shown(event)
 
-        outcome = execute(prepared.plan, store, options, listen)
-    return _finish(prepared, outcome, folder, head, began)
+        return execute(prepared.plan, store, options, listen)
+
+
+def _begin(prepared: Prepared, head: dict[str, Any]) -> Path:
+    """The folder of a run that begins now, with its record; none where that could not be written."""
+    loaded = prepared.loaded
+    folder = new_run(prepared.store.root, loaded.path.stem, loaded.profile_name or "default")
+    try:
+        write_run(folder, {**head, "state": "running"})
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
 
 
 def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, Any], began: float) -> Finished:
     loaded = prepared.loaded
-    xfail = {c.name: why for c in prepared.plan.cells if (why := expected_failure(c, loaded)) is not None}
+    xfail = _expected_failures(prepared)
     results, records = cell_results(prepared.plan, outcome, prepared.store, prepared.skipped, xfail)
     order = {c.name: i for i, c in enumerate(prepared.cells)}
     results.sort(key=lambda r: order[r.name])
@@ -208,6 +235,12 @@ def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, 
     # Without records the run is no finished one: the board shown by default stays the last whole one.
     write_run(folder, made, None if outcome.interrupted else records)
     return Finished(folder, results, judged, outcome, seconds, exit_code, made)
+
+
+def _expected_failures(prepared: Prepared) -> dict[str, str]:
+    """Cell -> why it is expected to fail."""
+    reasons = ((c.name, expected_failure(c, prepared.loaded)) for c in prepared.plan.cells)
+    return {name: why for name, why in reasons if why is not None}
 
 
 def _records_of_bases(prepared: Prepared) -> list[Record]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
 from xharness.adapter import Example, load_adapter, retrieval_adapter
-from xharness.collect.cells import Cell, collect, skipper
-from xharness.collect.fit import check_known
+from xharness.collect.cells import Cell, collect, matches, skipper
+from xharness.collect.fit import check_known, file_of, meant_adapter
 from xharness.data.examples import examples
-from xharness.errors import ExitCode, HarnessError, Problem, UsageError
+from xharness.errors import ExitCode, HarnessError, Problem, Unreachable, UsageError
 from xharness.plan.steps import identity_of
 from xharness.spec.load import NONE, Loaded
-from xharness.spec.parse import Document, KeyPath
+from xharness.spec.parse import Document, KeyPath, told
 from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Recipe, Task
 
@@ -71,51 +71,73 @@ def check_suite(
     touch: bool = True,
 ) -> Report:
     """Check a suite in its profile; `tell` hears what is looked at; without `touch` that is the files alone."""
-    report = Report()
-    cells: list[Cell] = []
+    report = Report(usage=list(loaded.problems))
     try:
         check_known(loaded, extra)
     except UsageError as error:
         report.usage += error.problems
-    try:
-        cells = collect(loaded, extra)
-    except UsageError as error:
-        report.usage += error.problems
-    if not touch:
-        return report
-    tokenizers = list(_checkpoints(cells, loaded, extra, report, tell))
-    for wanted in _wanted(cells, loaded):
-        tell(f"{wanted.task}, {wanted.split} [{wanted.language}]")
-        _look(wanted, loaded, tokenizers[0] if tokenizers else None, report)
+    cells = _cells(loaded, extra, report)
+    if touch:
+        tokenizers = list(_checkpoints(cells, loaded, extra, report, tell))
+        for wanted, doubted in _wanted(cells, loaded, report):
+            tell(f"{wanted.task}, {wanted.split} [{wanted.language}]")
+            _look(wanted, loaded, tokenizers[0] if tokenizers else None, report, doubted)
     report.usage, report.data = list(dict.fromkeys(report.usage)), list(dict.fromkeys(report.data))
     return report
 
 
-def _wanted(cells: Sequence[Cell], loaded: Loaded) -> Iterator[Wanted]:
-    """Every split and language that the cells that are not skipped need, once each."""
+def _cells(loaded: Loaded, extra: Sequence[Checkpoint], report: Report) -> list[Cell]:
+    """The suite's cells; where it is told that there are none, those it would have without what leaves none."""
     try:
-        skip = skipper(loaded)
-    except UsageError:  # A condition that is none: told already by `check_known`.
-        return
+        return collect(loaded, extra)
+    except UsageError as error:
+        if not any(told(report.usage, loaded.document, key) for key in ("grid", "checkpoint", "profile")):
+            report.usage += error.problems
+    grid = loaded.suite.grid.model_copy(update={"include": ("*",), "exclude": ()})
+    whole = replace(loaded, suite=loaded.suite.model_copy(update={"grid": grid}))
+    try:
+        return collect(whole, extra or (Checkpoint(name="none", builtin="tiny"),))
+    except UsageError:
+        return []
+
+
+def _wanted(cells: Sequence[Cell], loaded: Loaded, report: Report) -> Iterator[tuple[Wanted, bool]]:
+    """Every split and language that the cells that are not skipped need, once each.
+
+    True with those that only cells need which a mark would skip if it were right.
+    """
+    wrong = {i for i in range(len(loaded.suite.mark)) if told(report.usage, loaded.document, "mark", i)}
+    marks = tuple(m.model_copy(update={"skipif": None}) if i in wrong else m for i, m in enumerate(loaded.suite.mark))
+    skip = skipper(replace(loaded, suite=loaded.suite.model_copy(update={"mark": marks})))
+    patterns = [loaded.suite.mark[i].cells for i in wrong]
     cells = [c for c in cells if skip(c) is None]
+    doubted = {c: any(matches(pattern, c) for pattern in patterns) for c in cells}
     seen: set[Wanted] = set()
-    for pair in dict.fromkeys((c.intermediate, c.target) for c in cells):
-        for wanted in (*_of_intermediate(pair[0], loaded), *_of_target(pair[1], loaded)):
+    for cell in sorted(cells, key=lambda c: doubted[c]):
+        for wanted in (*_of_intermediate(cell.intermediate, loaded), *_of_target(cell.target, loaded)):
             if wanted not in seen:
                 seen.add(wanted)
-                yield wanted
+                yield wanted, doubted[cell]
+
+
+def _length(name: str, loaded: Loaded) -> int:
+    """The maximum length of a task's inputs; the usual one where its recipe is wrong, which is told."""
+    try:
+        return loaded.recipe_of(name).max_length
+    except UsageError:
+        return Recipe().max_length
 
 
 def _of_intermediate(name: str, loaded: Loaded) -> Iterator[Wanted]:
-    if name == NONE:
-        return
     mixture = loaded.suite.mixture.get(name)
-    for member in mixture.tasks if mixture else (name,):
-        yield from _training(member, loaded.recipe_of(member).max_length, loaded)
+    for member in mixture.tasks if mixture else () if name == NONE else (name,):
+        yield from _training(member, _length(member, loaded), loaded)
 
 
 def _of_target(name: str, loaded: Loaded) -> Iterator[Wanted]:
-    task, length = loaded.tasks[name], loaded.recipe_of(name).max_length
+    if name not in loaded.tasks:
+        return
+    task, length = _as_meant(loaded.tasks[name]), _length(name, loaded)
     splits: Sequence[str] = ("test",)
     try:
         adapter = load_adapter(task.adapter)
@@ -130,23 +152,55 @@ def _of_target(name: str, loaded: Loaded) -> Iterator[Wanted]:
             yield Wanted(name, split, language, length)
 
 
+def _as_meant(task: Task) -> Task:
+    """The task, with the adapter whose name is nearest where it names one that does not exist."""
+    try:
+        load_adapter(task.adapter)
+    except UsageError:
+        return task.model_copy(update={"adapter": meant_adapter(task) or task.adapter})
+    return task
+
+
 def _training(name: str, length: int, loaded: Loaded) -> Iterator[Wanted]:
+    if name not in loaded.tasks:
+        return
     task = loaded.tasks[name]
     for split in ("train", "dev"):
         if getattr(task.data, split):
             yield Wanted(name, split, "en", length)
 
 
-def _look(wanted: Wanted, loaded: Loaded, tokenizer: Any, report: Report) -> None:
-    """Load one split in one language, and measure it."""
-    task = loaded.tasks[wanted.task]
-    document = loaded.files.get(wanted.task, loaded.document)
+ROWS = ("adapter", "columns", "labels", "label_map", "options")
+"""Keys of a task that say how its rows are to be read."""
+PLACES = ("codes", "languages")
+"""Keys that say where they are."""
+
+
+def _look(wanted: Wanted, loaded: Loaded, tokenizer: Any, report: Report, doubted: bool) -> None:
+    """Load one split in one language, and measure it; what only follows from what is told is not told.
+
+    `doubted`: data that may well be gone, as a mark that is wrong was to say.
+    """
+    task = _as_meant(loaded.tasks[wanted.task])
+    document = file_of(loaded, wanted.task)
+
+    def wrong(*path: str) -> bool:
+        inside = ("profile", loaded.profile_name, *path)
+        return told(report.usage, document, *path) or told(report.usage, document, *inside)
+
+    unplaced = wanted.split == "test" and any(map(wrong, PLACES))
+    if unplaced or wrong("data", wanted.split) or not loaded.knows_profile:
+        return
     try:
         rows = examples(task, wanted.split, wanted.language, loaded.limit_of(wanted.task))  # type: ignore[arg-type]
     except UsageError as error:
-        report.usage += error.problems
+        # Without an adapter, which is told.
+        report.usage += [] if wrong("adapter") or told(report.usage, loaded.document, "plugins") else error.problems
         return
     except HarnessError as error:
+        gone = isinstance(error, Unreachable)
+        if doubted if gone else any(map(wrong, ROWS)) and task == loaded.tasks[wanted.task]:
+            return
         for found in error.problems:
             report.data.append(_placed(found, document, loaded.profile_name, wanted))
         return
@@ -155,7 +209,9 @@ def _look(wanted: Wanted, loaded: Loaded, tokenizer: Any, report: Report) -> Non
         try:
             lengths = _lengths(task, rows[:SAMPLE], tokenizer)
         except (HarnessError, ValueError, KeyError, TypeError) as error:
-            report.data.append(Problem(_name(wanted), f"cannot be encoded: {type(error).__name__}: {error}."))
+            if not any(map(wrong, ROWS)):
+                what = f"cannot be encoded: {type(error).__name__}: {error}."
+                report.data.append(Problem(_name(wanted), what))
         else:
             longest = max(lengths, default=0)
             beyond = sum(n > wanted.length for n in lengths) / max(1, len(lengths))
@@ -208,6 +264,13 @@ def _checkpoints(
     names = {c.name: i for i, c in enumerate(loaded.suite.checkpoint)}
     given = {c.name: c for c in (*loaded.suite.checkpoint, *extra)}
     for name in dict.fromkeys(c.checkpoint for c in cells):
+        origin = ("hub", "path", "builtin")
+        if name not in given or sum(getattr(given[name], key) is not None for key in origin) != 1:
+            continue  # It is told.
+        if name in names and any(
+            told(report.usage, loaded.document, "checkpoint", names[name], key) for key in (*origin, "revision", "name")
+        ):
+            continue
         tell(f"checkpoint {name}")
         try:
             yield _tokenizer(given[name], loaded, report)
@@ -227,7 +290,7 @@ def _tokenizer(checkpoint: Checkpoint, loaded: Loaded, report: Report) -> Any:
     config = load_config(origin)
     tokenizer = load_tokenizer(origin)
     most = positions_of(SimpleNamespace(config=config))  # type: ignore[arg-type]
-    asked = {name: loaded.recipe_of(name).max_length for name in loaded.targets}
+    asked = {name: _length(name, loaded) for name in loaded.targets if name in loaded.tasks}
     cut = sorted(name for name, length in asked.items() if length > most)
     if cut:
         report.notes.append(

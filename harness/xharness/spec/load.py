@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from xharness.errors import Problem, UsageError, nearest
 from xharness.spec.checks import NONE, profiles_of, suite_problems, task_problems
-from xharness.spec.parse import ADDED, NAMED, Document, KeyPath, read_document, shown, validate, validate_rest
+from xharness.spec.parse import ADDED, NAMED, Document, KeyPath, read_document, shown, told, validate, validate_rest
 from xharness.spec.suite import Profile, Suite
-from xharness.spec.task import Data, Limit, Recipe, Source, Task
+from xharness.spec.task import Limit, Recipe, Source, Task
 
-__all__ = ["NONE", "Loaded", "find_suite", "load_suite", "load_task", "shipped_suites"]
+__all__ = ["NONE", "Loaded", "find_suite", "load_suite", "load_task", "read_suite", "shipped_suites"]
 
 
 def shipped_suites() -> Path:
@@ -26,6 +26,8 @@ def shipped_suites() -> Path:
 
 def find_suite(given: str) -> Path:
     """A suite by path, or by the name of a shipped one (`xtreme`)."""
+    if not given.strip():
+        raise UsageError(Problem(repr(given), "is empty; name a suite file, or a shipped suite such as xtreme."))
     path = Path(given)
     if os.path.isfile(path):
         return path
@@ -62,6 +64,21 @@ class Loaded:
     """Name -> task, the profile's changes applied, local files absolute."""
     files: dict[str, Document] = field(default_factory=dict)
     """Name -> the task's file."""
+    known: frozenset[str] = frozenset()
+    """Names of all tasks that there are."""
+    problems: tuple[Problem, ...] = ()
+    """What is wrong with these files; `load_suite` has none. Tasks that are named may be missing then."""
+
+    def told(self, document: Document, *path: str | int) -> bool:
+        """Whether it is said already that a key is wrong."""
+        return told(self.problems, document, *path)
+
+    @property
+    def knows_profile(self) -> bool:
+        """Whether the profile asked for exists and can be used."""
+        return not self.told(self.document, "default_profile") and (
+            bool(self.profile_name) or not self.document.values.get("profile")
+        )
 
     @property
     def intermediates(self) -> tuple[str, ...]:
@@ -103,16 +120,17 @@ class Loaded:
         elif name in self.tasks:
             file = self.files.get(name, document)
             yield self.tasks[name].recipe, file, ("recipe",)
-            yield file.values.get("profile", {}).get(self.profile_name, {}).get("recipe", {}), file, (
-                "profile", self.profile_name, "recipe"
-            )  # fmt: skip
+            inside = ("profile", self.profile_name, "recipe")
+            yield dict(file.table(*inside)), file, inside
         yield suite.recipe.get(name, {}), document, ("recipe", name)
         yield profile.recipe, document, ("profile", self.profile_name, "recipe")
         yield profile.task.get(name, {}), document, ("profile", self.profile_name, "task", name)
 
     def _widest(self, tasks: tuple[str, ...]) -> dict[str, Any]:
         """A mixture's own base: the recipe of its first task, with the longest of the lengths."""
-        recipes = [self.recipe_of(name) for name in tasks]
+        recipes = [self.recipe_of(name) for name in tasks if name in self.tasks]
+        if not recipes:
+            return {}
         first = recipes[0].model_dump(exclude_unset=True)
         return {**first, "max_length": max(r.max_length for r in recipes), "evaluations": 0, "select": "last"}
 
@@ -125,28 +143,42 @@ class Loaded:
 
 def load_suite(given: str, profile: str | None = None) -> Loaded:
     """Read, extend, validate and resolve a suite; UsageError names every problem at once."""
+    loaded = read_suite(given, profile)
+    if loaded.problems:
+        raise UsageError(*loaded.problems)
+    return loaded
+
+
+def read_suite(given: str, profile: str | None = None) -> Loaded:
+    """The same with its problems, less what is wrong with it; UsageError where a file says nothing at all."""
     path = find_suite(given)
     document = _extended(path, ())
     values = {k: v for k, v in document.values.items() if k != "extends"}
-    read, problems = validate_rest(Suite, values, document, ("checkpoint", "mixture", "tasks", "profile"))
+    read, problems = validate_rest(Suite, values, document)
     if read is None:
         raise UsageError(*problems)
     suite = _checkpoints_beside(read, path.resolve().parent)
     found = profiles_of(suite, profile)
-    if found is None:
-        name = str(profile or suite.default_profile)
-        path_of = ("profile",) if profile else ("default_profile",)
-        problems.append(document.problem(path_of, f"there is no profile '{name}'.", nearest(name, suite.profile), name))
+    name = str(profile or suite.default_profile)
+    profiles = document.values.get("profile", {})
+    if found is None and isinstance(profiles, dict) and name not in profiles:
+        at = "profile" if profile else "default_profile"
+        problem = document.problem((at,), f"there is no profile '{name}'.", nearest(name, suite.profile), name)
+        problems.append(replace(problem, key=document.key(("default_profile",))))
     loaded = Loaded(path, suite, document, *(found or ("", Profile())))
-    catalogue = _catalogue(loaded, problems)
-    problems += suite_problems(suite, document, catalogue)
-    problems += _read_tasks(loaded, catalogue)
-    if all(name not in catalogue and not {*m.tasks} & {*suite.mixture} for name, m in suite.mixture.items()):
-        used = [name for name in suite.mixture if name in loaded.intermediates]
-        problems += _problems_of(loaded.recipe_of, (*loaded.tasks, *used))
-    if problems:
-        raise UsageError(*dict.fromkeys(problems))
-    return loaded
+    problems += _missing_places(loaded)
+    catalogue = _catalogue(loaded)
+    problems += suite_problems(suite, document, catalogue, problems)
+    sound = {
+        name: mixture.model_copy(update={"tasks": tuple(m for m in mixture.tasks if m not in suite.mixture)})
+        for name, mixture in suite.mixture.items()
+        if name not in catalogue and name != NONE
+    }
+    loaded = replace(loaded, suite=suite.model_copy(update={"mixture": sound}), known=frozenset(catalogue))
+    problems += _read_tasks(loaded, catalogue, problems)
+    used = [name for name in sound if name in loaded.intermediates]
+    problems += _problems_of(loaded.recipe_of, (*loaded.tasks, *used))
+    return replace(loaded, problems=tuple(dict.fromkeys(problems)))
 
 
 def _checkpoints_beside(suite: Suite, folder: Path) -> Suite:
@@ -221,24 +253,24 @@ def _folders(loaded: Loaded) -> Iterator[Path]:
     """Where tasks are looked for, nearest first."""
     here = loaded.path.resolve().parent
     for given in loaded.suite.tasks:
-        yield (here / os.path.expanduser(given)).resolve()
+        if "\0" not in given:
+            yield (here / os.path.expanduser(given)).resolve()
     yield here / "tasks"
     yield here.parent / "tasks"
     yield shipped_suites() / "tasks"
 
 
-def _catalogue(loaded: Loaded, problems: list[Problem]) -> dict[str, Path]:
-    """Task name -> file; UsageError, with the `problems` found before, where the suite names files that are not there.
-
-    Whether a task exists cannot be told then.
-    """
-    missing = [
+def _missing_places(loaded: Loaded) -> list[Problem]:
+    """Files of tasks that the suite names and that are not there: whether a task exists cannot be told then."""
+    return [
         loaded.document.problem(("tasks",), f"'{given}' does not exist.", "Task files lie beside the suite.", given)
         for given in loaded.suite.tasks
         if "\0" in given or not os.path.exists(loaded.path.resolve().parent / os.path.expanduser(given))
     ]
-    if missing:
-        raise UsageError(*problems, *missing)
+
+
+def _catalogue(loaded: Loaded) -> dict[str, Path]:
+    """Task name -> file."""
     found: dict[str, Path] = {}
     for place in _folders(loaded):
         if place.is_file():
@@ -257,7 +289,7 @@ def _name_in(file: Path) -> str:
         return file.stem
 
 
-def _read_tasks(loaded: Loaded, catalogue: Mapping[str, Path]) -> list[Problem]:
+def _read_tasks(loaded: Loaded, catalogue: Mapping[str, Path], before: Sequence[Problem]) -> list[Problem]:
     """Read every task that the grid, the mixtures and `tune_on` name and that exists; what is wrong with them all."""
     suite = loaded.suite
     wanted = [n for n in (*loaded.intermediates, *loaded.targets) if n != NONE and n not in suite.mixture]
@@ -269,32 +301,44 @@ def _read_tasks(loaded: Loaded, catalogue: Mapping[str, Path]) -> list[Problem]:
             continue
         try:
             file = loaded.files[name] = read_document(catalogue[name])
-            task = loaded.tasks[name] = load_task(file, loaded.profile_name)
         except UsageError as error:
             loaded.files.setdefault(name, loaded.document)
             problems.extend(error.problems)
             continue
-        if task.name != name:
+        task, wrong = read_task(file, loaded.profile_name)
+        if task is not None and task.name != name and not told(wrong, file, "name"):
             what = f"is '{task.name}', but the file is called {name}.toml; the two must agree."
-            problems.append(file.problem(("name",), what))
+            wrong.append(file.problem(("name",), what))
+        problems += wrong
+        if task is None:
+            continue
+        loaded.tasks[name] = task if task.name == name else task.model_copy(update={"name": name})
         if task.tune_on and task.tune_on not in catalogue:
             what = f"there is no task called '{task.tune_on}'."
             own = ("profile", loaded.profile_name, "tune_on")
             path: KeyPath = own if file.positions.depth(own) == len(own) else ("tune_on",)
-            problems.append(file.problem(path, what, nearest(task.tune_on, catalogue), task.tune_on))
+            if not told(before, loaded.document, "tasks"):
+                problems.append(file.problem(path, what, nearest(task.tune_on, catalogue), task.tune_on))
         elif task.tune_on:
             wanted.append(task.tune_on)
     return problems
 
 
 def load_task(document: Document, profile: str) -> Task:
-    """A task file as the profile sees it, with the paths of local files made absolute."""
-    read, problems = validate_rest(Task, document.values, document, ("languages", "labels", "profile"))
-    if read is None:
+    """A task file as the profile sees it, with the paths of local files made absolute; UsageError with all problems."""
+    task, problems = read_task(document, profile)
+    if task is None or problems:
         raise UsageError(*problems)
-    task = read
-    problems += task_problems(task, document)
-    change = task.profile.get(profile)
+    return task
+
+
+def read_task(document: Document, profile: str) -> tuple[Task | None, list[Problem]]:
+    """The same without what is wrong with it, and what that is."""
+    task, problems = validate_rest(Task, document.values, document)
+    if task is None:
+        return None, problems
+    problems += task_problems(task, document, problems)
+    own, change = task.recipe, task.profile.get(profile)
     folder = document.path.resolve().parent
     if change is not None:
         data = (
@@ -304,7 +348,7 @@ def load_task(document: Document, profile: str) -> Task:
         )
         values = {
             "languages": change.languages or task.languages,
-            "data": Data(**data) if data else task.data,
+            "data": task.data.model_copy(update=data),
             "columns": task.columns if change.columns is None else change.columns,
             "codes": task.codes if change.codes is None else change.codes,
             "options": {**task.options, **change.options},
@@ -316,14 +360,14 @@ def load_task(document: Document, profile: str) -> Task:
     data_values = {
         s: tuple(_absolute(source, folder) for source in getattr(task.data, s)) for s in ("train", "dev", "test")
     }
-    own, theirs = document.values.get("recipe", {}), change.recipe if change is not None else {}
+    theirs = change.recipe if change is not None else {}
     places: dict[str, tuple[Document, KeyPath]] = dict.fromkeys(own, (document, ("recipe",)))
     places = {k: v for k, v in places.items() if k not in theirs}
     places |= dict.fromkeys(theirs, (document, ("profile", profile, "recipe")))
-    problems += _problems_of(lambda key: validate(Recipe, task.recipe, document, (key,), places), ("recipe",))
-    if problems:
-        raise UsageError(*dict.fromkeys(problems))
-    return task.model_copy(update={"data": Data(**data_values), "profile": {}})
+    recipe = task.recipe
+    problems += _problems_of(lambda key: validate(Recipe, recipe, document, (key,), places), ("recipe",))
+    task = task.model_copy(update={"data": task.data.model_copy(update=data_values), "profile": {}})
+    return task, list(dict.fromkeys(problems))
 
 
 def _absolute(source: Source, folder: Path) -> Source:

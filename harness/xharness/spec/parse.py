@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from xharness.errors import Problem, UsageError, nearest
+from xharness.spec.base import RULES_ASIDE
 from xharness.spec.positions import Positions
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -41,7 +42,18 @@ class Document:
         document, place = self.place(tuple(path))
         line = document.positions.line(place, value)
         key = ".".join(str(p) for p in path)
-        return Problem(f"{shown(document.path)}:{line}", f"{key}: {what}" if key else what, hint)
+        return Problem(f"{shown(document.path)}:{line}", f"{key}: {what}" if key else what, hint, self.key(path))
+
+    def key(self, path: Sequence[str | int]) -> KeyPath:
+        """A key and the file that it is asked of, as `Problem.key` has them."""
+        return str(self.path), *path
+
+    def table(self, *path: str) -> Mapping[str, Any]:
+        """The table at a path, as the file has it; empty where there is none."""
+        found: Any = self.values
+        for part in path:
+            found = found.get(part) if isinstance(found, dict) else None
+        return found if isinstance(found, dict) else {}
 
     def place(self, path: KeyPath) -> tuple[Document, KeyPath]:
         """The file in which a key of the merged suite stands, and its path there."""
@@ -57,10 +69,10 @@ class Document:
                 before = len(self.base.values.get(path[0], ()))
                 return self.base.place(path) if path[1] < before else (self, (path[0], path[1] - before, *path[2:]))
             if path[0] == NAMED:
-                name = _name_at(self.values, path[1])
-                which = [_name_at(self.values, i) for i in range(path[1])].count(name)
+                name = name_at(self.values, path[1])
+                which = [name_at(self.values, i) for i in range(path[1])].count(name)
                 for document, entries in ((self, self.own), (self.base, self.base.values)):
-                    same = [i for i in range(len(_entries(entries))) if _name_at(entries, i) == name]
+                    same = [i for i in range(len(_entries(entries))) if name_at(entries, i) == name]
                     if same:
                         its: KeyPath = (NAMED, same[min(which, len(same) - 1)], *path[2:])
                         return (self, its) if document is self else document.place(its)
@@ -73,7 +85,8 @@ def _entries(values: Mapping[str, Any]) -> Sequence[Any]:
     return found if isinstance(found, list) else ()
 
 
-def _name_at(values: Mapping[str, Any], index: int) -> Any:
+def name_at(values: Mapping[str, Any], index: int) -> Any:
+    """The name of a checkpoint as the file has it."""
     entry = _entries(values)[index] if index < len(_entries(values)) else None
     return entry.get("name") if isinstance(entry, dict) else None
 
@@ -133,54 +146,80 @@ def validate(
 
 
 def validate_rest(
-    model: type[Model], values: Mapping[str, Any], document: Document, basis: Collection[str]
+    model: type[Model], values: Mapping[str, Any], document: Document
 ) -> tuple[Model | None, list[Problem]]:
     """The value without its wrong keys, and the problem of each, so that what else is wrong can be told as well.
 
-    None where it cannot be without them, or where one of them is of the `basis`: keys that others are checked against,
-    so that more problems would only follow from the first.
+    A required key that is wrong has a value that stands for none: ask `told` before relying on it.
     """
     problems: list[Problem] = []
     try:
         rest = copy.deepcopy(dict(values))
-        for attempt in range(ATTEMPTS):
+        filled: set[KeyPath] = set()
+        for _ in range(ATTEMPTS):
+            context = RULES_ASIDE if problems else None
             try:
-                return model.model_validate(_frozen(rest), strict=True), problems
+                return model.model_validate(_frozen(rest), strict=True, context=context), problems
             except ValidationError as error:
                 told, details = _Told(model, document, (), {}), error.errors()
             # What only fails because something was taken out is no problem of the file.
             problems = problems or told.problems(details)
-            paths = dict.fromkeys(told.path(d["loc"]) for d in details)
-            if not all(_take_out(rest, path, basis, whole=attempt > 0) for path in paths):
-                break
+            paths = dict.fromkeys(told.path(d["loc"]) for d in details if d["type"] != "value_error")
+            # From the back, so that the numbers of a list's other entries stay.
+            for path in sorted(paths, key=lambda p: [(isinstance(x, int), x) for x in p], reverse=True):
+                _mend(model, rest, path, filled)
     except RecursionError:
         return None, [document.problem((), "is nested too deeply.")]
     return None, problems
 
 
-ATTEMPTS = 3
-"""To make a value: as it is, without its wrong keys, without the lists whose entries cannot be without theirs."""
+ATTEMPTS = 12
+"""To make a value: each takes out or fills in one more level of what is nested."""
 
 
-def _take_out(values: dict[str, Any], path: KeyPath, basis: Collection[str], whole: bool) -> bool:
-    """Take a key out of nested tables, or the `whole` list that it is in; False where too much depends on it.
+def told(problems: Iterable[Problem], document: Document, *path: str | int) -> bool:
+    """Whether one of the problems is of this key, of what holds it, or of what is in it."""
+    whole = document.key(path)
+    return any(p.key and all(a == b for a, b in zip(p.key, whole, strict=False)) for p in problems)
 
-    An entry of a list goes with the list, since the numbers of those after it would change.
+
+def _mend(model: type[BaseModel], values: dict[str, Any], path: KeyPath, filled: set[KeyPath]) -> None:
+    """Take out a wrong key or fill in a missing one; where that has been tried, take out the table that it is in.
+
+    Tables of a list stay in their place, since messages name them by their numbers.
     """
-    in_list = [i for i, part in enumerate(path) if isinstance(part, int)]
-    if in_list and (whole or in_list[-1] == len(path) - 1):
-        path = path[: in_list[0]]
-    if not path or {*path[-2:]} & {*basis}:
-        return False
-    holder: Any = values
+    if not path:
+        return
+    holder, key = _holder(values, path), path[-1]
+    if isinstance(holder, list) and isinstance(key, int):
+        if key >= len(holder):
+            _mend(model, values, path[:-1], filled)
+        elif _model_at(model, path) is not None:
+            holder[key] = {}
+        else:
+            del holder[key]
+    elif isinstance(holder, dict):
+        field = (_model_at(model, path[:-1]) or model).model_fields.get(str(key))
+        if key in holder and path not in filled:
+            del holder[key]
+        elif path not in filled and field is not None:
+            filled.add(path)
+            is_table = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+            holder[key] = "x" if field.annotation is str else {} if is_table else []
+        else:
+            _mend(model, values, path[:-1], filled)
+
+
+def _holder(values: Any, path: KeyPath) -> Any:
+    """The table or list that has the last part of a path; None where it is gone."""
     for part in path[:-1]:
+        if isinstance(part, int) and isinstance(values, dict):
+            continue  # One table stands for a list of one.
         try:
-            holder = holder[part]
-        except (KeyError, IndexError, TypeError):  # It went with a list, or one table stands for a list of one.
-            return True
-    if isinstance(holder, dict):
-        holder.pop(path[-1], None)
-    return True
+            values = values[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return values
 
 
 def _frozen(value: Any) -> Any:
@@ -241,7 +280,9 @@ class _Told:
             return self._at(location, f"is missing; a {_spaced(holder.__name__)} needs it.")
         if kind == "value_error":
             said = details[0]["msg"].removeprefix("Value error, ")
-            return self._at(location, f"{said}.", value=value)
+            problem = self._at(location, f"{said}.", value=value)
+            # A rule is of the table and of none of its keys by itself.
+            return replace(problem, key=(*problem.key, ""))
         found = found_in(value)
         if kind == "literal_error":
             allowed = str(details[0].get("ctx", {}).get("expected", ""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from xharness.spec.base import Spec
 from xharness.spec.task import HUB_ID, Limit
@@ -35,12 +35,11 @@ class Checkpoint(Spec):
     revision: str | None = None
     retrieval: Retrieval = Retrieval()
 
-    @model_validator(mode="after")
-    def _one_origin(self) -> Checkpoint:
+    def rules(self) -> None:
+        """One origin."""
         named = [k for k in ("hub", "path", "builtin") if getattr(self, k) is not None]
         if len(named) != 1:
             raise ValueError(f"give exactly one of hub, path, builtin; found {', '.join(named) or 'none'}")
-        return self
 
 
 def _seed_list(value: Any) -> Any:
@@ -87,13 +86,12 @@ class Mark(Spec):
     """A mark of your own, for -m."""
     reason: str = ""
 
-    @model_validator(mode="after")
-    def _says_something(self) -> Mark:
+    def rules(self) -> None:
+        """It says something, and why it hides a failure."""
         if not (self.skip or self.skipif or self.xfail or self.name):
             raise ValueError("a mark needs one of skip, skipif, xfail, name")
         if (self.skip or self.xfail) and not self.reason:
             raise ValueError("a mark that skips or expects failure needs a reason")
-        return self
 
 
 class Expect(Spec):
@@ -109,11 +107,10 @@ class Expect(Spec):
     at_most: float | None = None
     reason: str = ""
 
-    @model_validator(mode="after")
-    def _bounded(self) -> Expect:
+    def rules(self) -> None:
+        """It has a bound."""
         if self.at_least is None and self.at_most is None:
             raise ValueError("an expectation needs at_least or at_most")
-        return self
 
 
 class Profile(Spec):

@@ -66,8 +66,8 @@ class Source(Spec):
     side: str | None = None
     """For mining: which side of the bitext this file is (`source`, `target` or `gold`)."""
 
-    @model_validator(mode="after")
-    def _one_origin(self) -> Source:
+    def rules(self) -> None:
+        """One origin, and what can be known of it."""
         named = [k for k in ("hub", "file", "builtin") if getattr(self, k) is not None]
         if len(named) != 1:
             raise ValueError(f"give exactly one of hub, file, builtin; found {', '.join(named) or 'none'}")
@@ -75,7 +75,6 @@ class Source(Spec):
             raise ValueError(f"the format of '{self.file}' is not known from its suffix; add format = \"…\"")
         if self.rows and not 0 <= self.rows[0] < self.rows[1] <= 1:
             raise ValueError(f"rows must be [from, to] with 0 <= from < to <= 1, found {list(self.rows)}")
-        return self
 
     @property
     def file_format(self) -> Format | None:
