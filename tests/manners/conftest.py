@@ -106,6 +106,11 @@ class House:
         (self.root / "rows" / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
+def statuses(house: House) -> dict[str, str]:
+    """Short name -> status of the cells of the newest run."""
+    return {c["name"].split("[")[0]: c["status"] for c in house.last()["cells"]}
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> House:
     return _house(tmp_path)
