@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import termios
 import time
 from typing import Any
@@ -15,6 +16,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+import xharness.__main__
 import xharness.cli.showing
 import xharness.run.session
 from xharness.errors import ExitCode
@@ -193,3 +195,19 @@ def test_an_interrupted_run_says_so_remembers_its_failures_and_writes_its_report
     listed = house("list", "small.toml", "--lf", "-q").stdout.split()
     assert listed == ["small.toml::none->animals[fake-0]", "small.toml::none->plants[fake-0]"]
     assert house("show").stdout == board
+
+
+def test_an_interrupt_while_the_program_is_imported_ends_it_as_a_later_one_would(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Pressed:
+        def find_spec(self, name: str, *_: Any) -> None:
+            if name == "xharness.cli.app":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "xharness.cli.app", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Pressed(), *sys.meta_path])
+    with pytest.raises(SystemExit) as end:
+        xharness.__main__.main()
+    assert end.value.code == ExitCode.INTERRUPTED
+    assert capsys.readouterr().err == "interrupted\n"
