@@ -24,13 +24,19 @@ from xharness.errors import ExitCode
 from .conftest import House, statuses
 
 
+def _default_signals() -> None:
+    """A test run in the background ignores interrupts, and what it starts would inherit that."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_interrupting_stops_at_once_with_2_says_how_to_go_on_and_leaves_nothing_half(house: House) -> None:
     words = house.command("run", "small.toml", "-n", 2)
     run = subprocess.Popen(
         words, cwd=house.root, env={**house.env, "STAND_IN_SECONDS": "60"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        # A test run in the background ignores interrupts, and what it starts would inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        preexec_fn=_default_signals,  # noqa: PLW1509
     )  # fmt: skip
     assert run.stdout is not None
     run.stdout.readline()
@@ -46,20 +52,14 @@ def test_interrupting_stops_at_once_with_2_says_how_to_go_on_and_leaves_nothing_
     assert house.run("none->animals").returncode == 0
 
 
-def _default_signals() -> None:
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def hanging(house: House, *words: object, **streams: Any) -> subprocess.Popen[str]:
+def hanging(house: House, *words: object, fails: str = "", **streams: Any) -> subprocess.Popen[str]:
     """A run in the midst of a step that never ends."""
     hung = house.root / "hung"
     hung.unlink(missing_ok=True)
     trouble = {"STAND_IN_TROUBLE": "plants:hangs", "STAND_IN_TIMES": "1", "STAND_IN_COUNT": str(hung)}
     run = subprocess.Popen(
         house.command("run", "small.toml", "-n", 1, "none->plants", *words), cwd=house.root,
-        env={**house.env, **trouble}, text=True, **{"preexec_fn": _default_signals, **streams},
+        env={**house.env, **trouble, "STAND_IN_FAILS": fails}, text=True, **{"preexec_fn": _default_signals, **streams},
     )  # fmt: skip
     while not hung.exists():
         assert run.poll() is None
@@ -170,16 +170,9 @@ def test_an_interrupt_at_any_moment_leaves_no_run_that_seems_to_go_on(
 def test_an_interrupted_run_says_so_remembers_its_failures_and_writes_its_report(house: House) -> None:
     house.run("none->plants", STAND_IN_FAILS="plants")
     board = house("show").stdout
-    hung = house.root / "hung"
-    trouble = {"STAND_IN_TROUBLE": "plants:hangs", "STAND_IN_TIMES": "1", "STAND_IN_COUNT": str(hung)}
-    words = house.command("run", "small.toml", "-n", 1, "none->*", "--junit-xml", "junit.xml")
-    run = subprocess.Popen(
-        words, cwd=house.root, env={**house.env, **trouble, "STAND_IN_FAILS": "animals"},
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-    )  # fmt: skip
-    while not hung.exists():
-        assert run.poll() is None
+    run = hanging(
+        house, "none->*", "--junit-xml", "junit.xml", fails="animals", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
     run.send_signal(signal.SIGINT)
     _, error = run.communicate(timeout=20)
     assert run.returncode == ExitCode.INTERRUPTED

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from xharness.execute.crew import Worker
+from xharness.plan.cost import missing_steps
 from xharness.plan.steps import Plan
 from xharness.store.steps import Store
 
@@ -74,10 +75,11 @@ class Execution:
 
     def __init__(self, plan: Plan, store: Store, options: Options, listen: Listener) -> None:
         self.plan, self.store, self.options, self.listen = plan, store, options, listen
-        self.outcome = Outcome()
-        self.pending = self._missing()
-        self.begun = frozenset(self.pending)
+        self.begun, reused = missing_steps(plan, store)
+        self.outcome = Outcome(reused=set(reused))
+        self.pending = set(self.begun)
         self.gone: set[str] = set()
+        """Models that were let go of."""
         self.again: set[str] = set()
         """Models that could not be evaluated in every language: they are needed once the data are mended."""
         self.tried: dict[str, int] = {}
@@ -86,23 +88,6 @@ class Execution:
         self.workers: list[Worker] = []
         self._log: IO[bytes] | None = None
         self._stopping = False
-
-    def _missing(self) -> set[str]:
-        """Keys to be made: the ends that are absent, and whatever those need that is absent, back to the roots."""
-        missing: set[str] = set()
-        stack = list(dict.fromkeys(self.plan.ends.values()))
-        seen: set[str] = set()
-        while stack:
-            key = stack.pop()
-            if key in seen:
-                continue
-            seen.add(key)
-            if self.store.has(key):
-                self.outcome.reused.add(key)
-            else:
-                missing.add(key)
-                stack.extend(self.plan.steps[key].needs)
-        return missing
 
     def run(self) -> Outcome:
         """Run until nothing is left that could run, or until it is interrupted."""
@@ -290,15 +275,15 @@ class Execution:
         """Drop tuned models that no step still needs, as `keep` says."""
         if self.options.keep == "all":
             return
-        candidates = [
+        candidates = {
             key
             for key in (self.begun | self.outcome.done) - self.pending - self.gone - self.again
             if (step := self.plan.steps[key]).work.KIND == "tune"
             and not (self.options.keep == "intermediates" and step.role == "intermediate")
             and self._used(key)
-        ]
+        }
         # Where two runs use a model, the one that ends last lets go of it.
-        for key in sorted(set(candidates) - self.options.in_use() if candidates else ()):
+        for key in sorted(candidates - self.options.in_use() if candidates else ()):
             with self.store.unread(key) as unread:
                 if unread:
                     self.gone.add(key)

@@ -51,21 +51,26 @@ def _family(step: Step) -> str:
     return f"{work.KIND} {work.target.name} {work.checkpoint.name}"
 
 
-def missing_steps(plan: Plan, store: Store) -> frozenset[str]:
-    """The steps a run would make: absent ends, and back to the roots what those need."""
+def missing_steps(plan: Plan, store: Store) -> tuple[frozenset[str], frozenset[str]]:
+    """(steps a run would make: absent ends, and back to the roots what those need; stored ones that it would reuse)."""
     missing: set[str] = set()
+    reused: set[str] = set()
     stack = list(plan.ends.values())
     while stack:
         key = stack.pop()
-        if key not in missing and not store.has(key):
+        if key in missing or key in reused:
+            continue
+        if store.has(key):
+            reused.add(key)
+        else:
             missing.add(key)
             stack.extend(plan.steps[key].needs)
-    return frozenset(missing)
+    return frozenset(missing), frozenset(reused)
 
 
 def estimate(plan: Plan, store: Store) -> Estimate:
     """The cost of what is missing, by the mean time of stored steps of the same family, else of the same kind."""
-    missing = missing_steps(plan, store)
+    missing, _ = missing_steps(plan, store)
     times: dict[str, list[float]] = defaultdict(list)
     for key, step in plan.steps.items():
         manifest = store.manifest(key)

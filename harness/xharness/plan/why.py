@@ -72,7 +72,7 @@ class Explained:
 
 def explain(plan: Plan, store: Store, cell: str) -> list[Explained]:
     """The steps under one cell of a plan, in order."""
-    missing = missing_steps(plan, store)
+    missing, _ = missing_steps(plan, store)
     manifests = [m for key in store.keys() if (m := store.manifest(key)) is not None]  # noqa: SIM118
     return [_explained(step, store, missing, manifests) for step in plan.under(cell)]
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from xharness.collect.cells import Cell
 from xharness.spec.load import Loaded
-from xharness.store.runs import FACTS, read_facts
+from xharness.store.runs import FACTS, read_facts, runs_with
 
 Mode = Literal["only", "first"]
 BAD = ("failed", "not run")
@@ -36,10 +36,8 @@ def still_failing(
 def last_failed(store: Path, loaded: Loaded) -> list[str] | None:
     """Names of the cells that failed last; None when the suite was never run in this profile."""
     suite = loaded.path.resolve()
-    found = (store.expanduser() / "runs").glob(f"*/{FACTS}")
-    # As with finished runs: those that began in the same second are told apart by when they ended.
-    for path in sorted(found, key=lambda p: (p.parent.name[:15], p.stat().st_mtime_ns), reverse=True):
-        run = read_facts(path.parent)
+    for folder in reversed(runs_with(store, FACTS)):
+        run = read_facts(folder)
         if run is None or run.get("state") not in ENDED or run.get("profile") != loaded.profile_name:
             continue
         if Path(run.get("suite", "")).resolve() == suite:

@@ -109,12 +109,11 @@ def prepare(request: Request) -> Prepared:
     device = Device(
         device=request.device, threads=threads, tokens=loaded.profile.device_tokens, save_seconds=request.save_seconds
     )
-    planner = Planner(loaded, extra, device, Store(request.store).has)
+    store = Store(request.store)
+    planner = Planner(loaded, extra, device, store.has)
     plan = planner.plan([c for c in cells if c not in skipped])
     plan.first = frozenset(plan.closure([plan.ends[name] for name in first if name in plan.ends]))
-    return Prepared(
-        loaded, extra, cells, skipped, plan, planner.plan(bases(loaded, plan.cells)), Store(request.store), note
-    )
+    return Prepared(loaded, extra, cells, skipped, plan, planner.plan(bases(loaded, plan.cells)), store, note)
 
 
 def parallel(request: Request, loaded: Loaded) -> tuple[int, int]:

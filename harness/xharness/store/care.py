@@ -226,11 +226,11 @@ def collect_rubbish(store: Store, found: Rubbish) -> Rubbish:
 @contextmanager
 def _unless_busy(store: Store, key: str, done: Rubbish) -> Iterator[bool]:
     """Hold the step's lock; False where a run is making the step or reads it."""
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
     with ExitStack() as locks:
         try:
-            locks.enter_context(FileLock(store.root / "locks" / f"{key}.lock").acquire(timeout=0))
+            locks.enter_context(store.step_lock(key).acquire(timeout=0))
             free = locks.enter_context(store.unread(key))
         except Timeout:
             free = False

@@ -95,7 +95,12 @@ def _changed(path: Path) -> StoreError:
 
 def finished_runs(store: Path) -> list[Path]:
     """Folders of the runs that came to their end, the oldest first."""
-    found = (store.expanduser() / "runs").glob(f"*/{RECORDS}")
+    return runs_with(store, RECORDS)
+
+
+def runs_with(store: Path, name: str) -> list[Path]:
+    """Folders of the runs that have a file of this name, the oldest first."""
+    found = (store.expanduser() / "runs").glob(f"*/{name}")
     # Runs that began in the same second are told apart by when they ended.
     return [p.parent for p in sorted(found, key=lambda p: (p.parent.name[:15], p.stat().st_mtime_ns))]
 

@@ -23,10 +23,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from xharness.errors import Problem, StoreError, UsageError
 from xharness.store.files import broken, canonical, held, read_json, seal, sync, told, write_json
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 MANIFEST = "manifest.json"
 LOCK = "lock"
@@ -179,10 +182,10 @@ class Store:
     @contextmanager
     def lock(self, key: str, waiting: Any = None) -> Iterator[None]:
         """Hold a step while it is worked on; `waiting()` is called once when another holds it."""
-        from filelock import FileLock, Timeout
+        from filelock import Timeout
 
         with told(self.root / "locks" / key, "lock"):
-            lock = FileLock(self.root / "locks" / f"{key}.lock")
+            lock = self.step_lock(key)
             try:
                 lock.acquire(timeout=0)
             except Timeout:
@@ -193,6 +196,12 @@ class Store:
             yield
         finally:
             lock.release()
+
+    def step_lock(self, key: str) -> FileLock:
+        """The lock of who works on a step, not yet held."""
+        from filelock import FileLock
+
+        return FileLock(self.root / "locks" / f"{key}.lock")
 
     @contextmanager
     def reading(self, keys: Iterable[str]) -> Iterator[None]:
