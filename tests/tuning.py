@@ -9,10 +9,12 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from xharness.phases import perform
-from xharness.plan.work import AnyWork, Device, Evaluate, Trained, Tune
+from xharness.spec.device import Device
 from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Limit, Recipe, Task
+from xharness.steps import AnyWork, StepContext, perform
+from xharness.steps.evaluate import Evaluate
+from xharness.steps.tune import Trained, Tune
 
 QUICK = Recipe(epochs=3, batch_size=8, learning_rate=3e-3, warmup=0.1)
 
@@ -23,7 +25,7 @@ def run(
     """Perform a step whose output, and whose parents' outputs, are folders of `root`."""
     out = root / name
     out.mkdir(parents=True)
-    return perform(work, lambda key: root / key, out, root / f"{name}.scratch", report)
+    return perform(work, StepContext(lambda key: root / key, out, root / f"{name}.scratch", report))
 
 
 def tuning(

@@ -50,7 +50,7 @@ class Window:
     """Where a feature's context lies."""
 
     first: int
-    """Place of the context's first sub-word in the feature."""
+    """StepContext of the context's first sub-word in the feature."""
     offsets: Offsets
     """Of the window's sub-words, in characters of the whole context."""
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from xharness.adapter import Example, Found
+from xharness.adapter import Example, MetricInput
 from xharness.errors import DataError, Problem
 from xharness.search import Margin, fit_threshold, mine, nearest, normalised
 from xharness.spec.task import Split, Task
@@ -79,7 +79,7 @@ class Retrieval:
 
     def retrieve(
         self, task: Task, splits: Mapping[str, Sequence[Example]], embed: Embed, device: str = "cpu"
-    ) -> tuple[dict[str, Found], dict[str, float]]:
+    ) -> tuple[dict[str, MetricInput], dict[str, float]]:
         """What each metric compares: ids of retrieved sentences, or whether a pair was mined."""
         options = _options(task)
         if options.kind == "nearest":
@@ -128,18 +128,18 @@ def search(queries: Sequence[str], pool: Pool, embed: Embed) -> list[str]:
     return [ids[i] for i in found.tolist()]
 
 
-def _nearest(examples: Sequence[Example], embed: Embed) -> dict[str, Found]:
+def _nearest(examples: Sequence[Example], embed: Embed) -> dict[str, MetricInput]:
     """English queries among foreign sentences (XTREME's direction), and the other way round."""
     source, target, _ = pools(examples)
     ids = list(source)
-    ahead = Found(ids, search(list(target.values()), source, embed), ids)
-    reverse = Found(ids, search(list(source.values()), target, embed), ids)
+    ahead = MetricInput(ids, search(list(target.values()), source, embed), ids)
+    reverse = MetricInput(ids, search(list(source.values()), target, embed), ids)
     return {"accuracy_tatoeba": ahead, "accuracy_tatoeba_reverse": reverse, "f1_tatoeba_mteb": reverse}
 
 
 def _mined(
     task: Task, options: Options, splits: Mapping[str, Sequence[Example]], embed: Embed, device: str
-) -> tuple[dict[str, Found], dict[str, float]]:
+) -> tuple[dict[str, MetricInput], dict[str, float]]:
     """The pairs above the threshold fitted on dev, beside the gold pairs of test."""
     scored, gold = _pairs(task, "dev", options, splits["dev"], embed, device)
     threshold, best = fit_threshold([score for _, score in scored], [pair in gold for pair, _ in scored], len(gold))
@@ -147,10 +147,10 @@ def _mined(
     mined = {pair: score for pair, score in scored if score >= threshold}
     rows = list(dict.fromkeys((*gold, *mined)))
     ids = [f"{s}\t{t}" for s, t in rows]
-    pairs = Found(ids, [row in mined for row in rows], [row in gold for row in rows])
+    pairs = MetricInput(ids, [row in mined for row in rows], [row in gold for row in rows])
     source, target, _ = pools(splits["test"])
     found = search([source[s] for s, _ in gold], target, embed)
-    top = Found([f"{s}\t{t}" for s, t in gold], found, [t for _, t in gold])
+    top = MetricInput([f"{s}\t{t}" for s, t in gold], found, [t for _, t in gold])
     facts = {"chance": 0.0, "threshold": threshold, "dev_f1": 100 * best, "candidates": float(len(scored))}
     return {"f1_bucc": pairs, "f1_bucc_mteb": top}, {name: v for name, v in facts.items() if np.isfinite(v)}
 

@@ -106,7 +106,7 @@ class LabellingAdapter(TunableAdapter, Protocol):
 
 
 @dataclass(frozen=True)
-class Found:
+class MetricInput:
     """What one metric compares in a retrieval: a row's id, what was retrieved, what is right."""
 
     ids: Sequence[str]
@@ -130,7 +130,7 @@ class RetrievalAdapter(Adapter, Protocol):
         splits: Mapping[str, Sequence[Example]],
         embed: Callable[[Sequence[str]], Any],
         device: str = "cpu",
-    ) -> tuple[dict[str, Found], dict[str, float]]:
+    ) -> tuple[dict[str, MetricInput], dict[str, float]]:
         """Metric name -> what it compares, and facts worth recording (a threshold), for one language.
 
         `embed` gives the embeddings [texts, hidden] (float32, not normalised).

@@ -164,7 +164,7 @@ class SuiteFile(pytest.File):
 
     def passes_over(self, item: CellItem) -> bool:
         """Whether a cell was stopped before its turn, and pytest has yet to come to one that failed."""
-        from xharness.execute.execution import STOPPED
+        from xharness.engines.scheduler import STOPPED
 
         try:
             finished = self._finished()

@@ -2,8 +2,8 @@
 
 import pytest
 
+from xharness.baselines.files import load_baselines, recompute, score, scores
 from xharness.errors import UsageError
-from xharness.score.baselines import load_baselines, recompute, score, scores
 from xharness.score.scheme import load_scheme
 
 DISAGREE = {

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-import xharness.execute.execution
+import xharness.engines.scheduler
 from xharness.errors import ExitCode
 
 from .conftest import House
@@ -46,7 +46,7 @@ WAYS = {
 def test_a_worker_that_dies_or_hangs_is_told_and_its_step_tried_once_more(
     house: House, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    monkeypatch.setattr(xharness.execute.execution, "SILENT_SECONDS", 7.0)
+    monkeypatch.setattr(xharness.engines.scheduler, "SILENT_SECONDS", 7.0)
     stuck = ("--stuck-after", 2) if how == "hangs" else ()
     ended = troubled(house, how, 1, *stuck, "none->*")
     assert ended.returncode == ExitCode.OK, ended.stdout + ended.stderr

@@ -12,8 +12,8 @@ import pytest
 
 import xharness.cli.showing
 import xharness.run.session
+from xharness.engines.scheduler import Outcome
 from xharness.errors import ExitCode
-from xharness.execute.execution import Outcome
 from xharness.plan.steps import Plan
 from xharness.store.steps import Store
 

@@ -6,8 +6,10 @@ import pytest
 
 from xharness.collect.cells import collect
 from xharness.plan.steps import Plan, Planner
-from xharness.plan.work import Device, Evaluate, Tune
+from xharness.spec.device import Device
 from xharness.spec.load import Loaded, load_suite
+from xharness.steps.evaluate import Evaluate
+from xharness.steps.tune import Tune
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,6 @@ def test_titles_and_citations_are_in_no_key(loaded: Loaded, plan: Plan) -> None:
 
 @pytest.mark.parametrize("change", ["seed", "recipe", "data", "labels", "parent"])
 def test_what_changes_a_result_changes_the_key(loaded: Loaded, plan: Plan, change: str) -> None:
-    from xharness.plan.steps import ingredients
     from xharness.store.steps import content_key
 
     work = next(s.work for s in plan.steps.values() if isinstance(s.work, Tune) and s.work.parent)
@@ -88,7 +89,7 @@ def test_what_changes_a_result_changes_the_key(loaded: Loaded, plan: Plan, chang
         },
         "parent": {"parent": "tune-other"},
     }[change]
-    assert content_key("tune", ingredients(work.model_copy(update=changed))) != content_key("tune", ingredients(work))
+    assert content_key("tune", work.model_copy(update=changed).ingredients()) != content_key("tune", work.ingredients())
 
 
 def test_a_part_of_the_languages_is_a_step_of_its_own_on_the_same_tuning(loaded: Loaded, plan: Plan) -> None:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from xharness.cli.score import score
 from xharness.score.scheme import load_scheme
-from xharness.score.submission import Outcome, write_folder
+from xharness.submission.scoring import Outcome, write_folder
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 
 from xharness.errors import DataError, UsageError
 from xharness.score.scheme import load_scheme
-from xharness.score.submission import Outcome, average_of, score_folder, write_folder
 from xharness.spec.load import load_task, shipped_suites
 from xharness.spec.parse import read_document
+from xharness.submission.scoring import Outcome, average_of, score_folder, write_folder
 
 XTREME = load_scheme("xtreme")
 

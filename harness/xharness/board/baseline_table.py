@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from xharness.score.baselines import Baselines, Check, load_baselines, recompute
+from xharness.baselines.files import Baselines, Check, load_baselines, recompute
 from xharness.score.scheme import Scheme, load_scheme
 
 

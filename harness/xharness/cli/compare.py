@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from xharness.baselines.published import Published
     from xharness.score.choice import Choice, Degenerate
     from xharness.score.compare import Comparison, Difference
     from xharness.score.matching import Side
-    from xharness.score.published import Published
     from xharness.score.scheme import Scheme
 
 BEST, BASELINE = "best", "baseline:"
@@ -99,10 +99,10 @@ class _Runs:
 
 def compare_rows(rows: Sequence[str], store: Path, settings: Any, baselines: str | None = None) -> Compared:
     """Every row against the first, corrected together; UsageError for rows that are not there."""
+    from xharness.baselines.published import compare_published
     from xharness.score.compare import compare as compare_sides
     from xharness.score.compare import corrected_together
     from xharness.score.matching import Side
-    from xharness.score.published import compare_published
 
     runs = _Runs(store, baselines)
     sides = [_own(given, runs) for given in rows if not given.startswith(BASELINE)]
@@ -161,7 +161,7 @@ def _checkpoint(given: str, named: str | None, run: Mapping[str, Any]) -> str:
 
 
 def _published(given: str, file: str) -> Published:
-    from xharness.score.published import published
+    from xharness.baselines.published import published
 
     return published(given.removeprefix(BASELINE), file)
 

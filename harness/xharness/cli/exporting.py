@@ -25,10 +25,10 @@ def export(
 ) -> None:
     """Write one row of a stored run in XTREME's submission layout."""
     from xharness.cli.showing import find_run, store_of
-    from xharness.score.outcomes import choose_row, submission_of
     from xharness.score.scheme import scheme_of
-    from xharness.score.submission import write_folder
     from xharness.store.runs import read_run
+    from xharness.submission.outcomes import choose_row, submission_of
+    from xharness.submission.scoring import write_folder
 
     if form != "xtreme":
         raise UsageError(f"--format '{form}' is not known. Allowed: xtreme.")

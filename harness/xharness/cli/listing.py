@@ -14,7 +14,7 @@ from xharness.cli import options as o
 from xharness.collect.cells import Cell, collect, skipper
 from xharness.collect.checkpoints import given_checkpoints
 from xharness.collect.patterns import check_patterns
-from xharness.collect.selection import select, unheard
+from xharness.collect.selection import select, unmatched
 from xharness.errors import NothingSelected
 from xharness.spec.load import Loaded, load_suite
 
@@ -49,7 +49,7 @@ def list_cells(
         extra, kept = given_checkpoints(checkpoint or (), loaded)
         check_patterns(loaded, extra)
         every = collect(loaded, extra)
-        said.append(unheard(every, chosen, loaded))
+        said.append(unmatched(every, chosen, loaded))
         try:
             cells = select(every, replace(chosen, checkpoints=kept), loaded)
         except NothingSelected as error:

@@ -14,7 +14,7 @@ from xharness.cli.output import writable, write
 from xharness.cli.terminal import terminal
 from xharness.metrics import metric
 from xharness.score.scheme import Scheme, load_scheme
-from xharness.score.submission import average_of, score_folder
+from xharness.submission.scoring import average_of, score_folder
 
 
 def score(

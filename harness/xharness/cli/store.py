@@ -48,7 +48,7 @@ def ls(
     as_json: JsonOption = False,
 ) -> None:
     """List the stored steps, the oldest first."""
-    from xharness.plan.work import AnyWork
+    from xharness.steps import AnyWork
     from xharness.store.care import contents
 
     kinds = [work.KIND for work in get_args(AnyWork)]

@@ -73,7 +73,7 @@ def _scheme(loaded: Loaded) -> Iterator[Problem]:
 
 
 def _baselines(loaded: Loaded) -> Iterator[Problem]:
-    from xharness.score.baselines import load_baselines
+    from xharness.baselines.files import load_baselines
 
     for given in loaded.suite.baselines:
         yield from _named("baselines", given, load_baselines, loaded)

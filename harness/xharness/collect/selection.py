@@ -150,7 +150,7 @@ def _check_languages(given: str, asked: _Id, hits: Sequence[Cell], loaded: Loade
     raise NothingSelected(f"'{given}': {who} {what}")
 
 
-def unheard(cells: Sequence[Cell], selection: Selection, loaded: Loaded) -> dict[str, str]:
+def unmatched(cells: Sequence[Cell], selection: Selection, loaded: Loaded) -> dict[str, str]:
     """Each --deselect that names nothing of the suite, and what to say of it: silence would hide a typo."""
     out: dict[str, str] = {}
     for given in selection.deselect:
@@ -170,7 +170,7 @@ def unheard(cells: Sequence[Cell], selection: Selection, loaded: Loaded) -> dict
 
 
 def _without(cells: Iterable[Cell], given: Sequence[str], loaded: Loaded) -> list[Cell]:
-    """What is left of the cells; as in pytest, deselecting what is not there is no fault (`unheard` tells of it)."""
+    """What is left of the cells; as in pytest, deselecting what is not there is no fault (`unmatched` tells of it)."""
     unwanted = [asked for asked in map(_Id.of, given) if asked.is_of(loaded)]
     out: list[Cell] = []
     for cell in cells:

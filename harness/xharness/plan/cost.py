@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from xharness.plan.steps import Plan, Step
-from xharness.plan.work import Tune
+from xharness.steps.tune import Tune
 from xharness.store.steps import Store
 
 

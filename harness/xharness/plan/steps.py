@@ -21,16 +21,18 @@ from xharness.adapter import load_adapter
 from xharness.collect.cells import Cell
 from xharness.data import fingerprints as data
 from xharness.errors import CheckpointError, DataError, HarnessError, Problem, nearest
-from xharness.plan.work import AnyWork, Device, Embed, Evaluate, Mine, Trained, Tune
+from xharness.spec.device import Device
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.suite import BUILT_IN, Checkpoint
 from xharness.spec.task import Recipe, Split, Task
+from xharness.steps import AnyWork
+from xharness.steps.embed import Embed
+from xharness.steps.evaluate import Evaluate
+from xharness.steps.mine import Mine
+from xharness.steps.tune import Trained, Tune
 from xharness.store.steps import content_key
 
 Made = TypeVar("Made")
-
-KEY_FORMAT = 1
-"""Version of the way keys are made; raise it only together with a migration of stores."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,7 @@ class Planner:
         return cast("Made", self._prints[key])
 
     def _add(self, plan: Plan, work: AnyWork, needs: tuple[str, ...], role: str) -> str:
-        made_of = ingredients(work)
+        made_of = work.ingredients()
         key = content_key(work.KIND, made_of)
         known = plan.steps.get(key)
         if known is None:
@@ -243,63 +245,6 @@ class Planner:
 
 def _named(cell: Cell) -> str:
     return f"{cell.name} ({', '.join(cell.languages)} only)" if cell.languages else cell.name
-
-
-TASK_FREE = {
-    "title",
-    "group",
-    "licence",
-    "citation",
-    "tags",
-    "note",
-    "recipe",
-    "counts_as",
-    "limit",
-    "profile",
-    "data",
-    "codes",
-    "tune_on",
-}
-"""Fields of a task that cannot change a result, or that count through fingerprints, recipe and limit."""
-EVALUATION_RECIPE = {"max_length", "doc_stride", "precision"}
-"""What of a recipe counts when nothing is trained."""
-
-
-def _task(task: Task, training: bool) -> dict[str, Any]:
-    adapter = load_adapter(task.adapter)
-    kept = task.model_dump(
-        mode="json", exclude=TASK_FREE | ({"languages", "also"} if training else set()), exclude_defaults=True
-    )
-    return {**kept, "adapter": f"{adapter.name}@{adapter.version}"}
-
-
-def ingredients(work: AnyWork) -> dict[str, Any]:
-    """All that can change the output of a step, as JSON values; what is in `FREE` cannot."""
-    dumped = work.model_dump(mode="json", exclude={*work.FREE, "checkpoint", "tasks", "target", "recipe", "limit"})
-    out: dict[str, Any] = {"format": KEY_FORMAT, "version": work.VERSION, **dumped}
-    if work.parent is not None:
-        del out["identity"]  # The parent's key holds it already.
-    if isinstance(work, Tune):
-        out["recipe"] = work.recipe.model_dump(mode="json")
-        out["tasks"] = [
-            {
-                "task": _task(t.task, training=True),
-                "recipe": t.recipe.model_dump(mode="json", include={"max_length", "doc_stride"}),
-                "limit": t.limit.model_dump(mode="json", include={"train", "dev", "tokens"}),
-                "data": list(t.fingerprints),
-            }
-            for t in work.tasks
-        ]
-        return out
-    out["task"] = _task(work.target, training=False)
-    out["limit"] = work.limit.test
-    if isinstance(work, Evaluate):
-        out["recipe"] = work.recipe.model_dump(mode="json", include=EVALUATION_RECIPE)
-    else:
-        out["limit"] = [work.limit.dev, work.limit.test]
-    if isinstance(work, Embed):
-        out["retrieval"] = work.checkpoint.retrieval.model_dump(mode="json")
-    return out
 
 
 def identity_of(checkpoint: Checkpoint) -> str:

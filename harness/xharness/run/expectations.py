@@ -76,7 +76,7 @@ def judge(
     return [_judge(e, c, scores) for e in loaded.suite.expect for c in cells if matches(e.cells, c)]
 
 
-def bases(loaded: Loaded, cells: Sequence[Cell]) -> list[Cell]:
+def compared_with(loaded: Loaded, cells: Sequence[Cell]) -> list[Cell]:
     """The cells without an intermediate that are not among the cells and that expectations on those compare with."""
     wanted = [_plain(c) for e in loaded.suite.expect if e.over == "none" for c in cells if matches(e.cells, c)]
     here = {c.name for c in cells}

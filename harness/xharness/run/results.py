@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from xharness.collect.cells import Cell
+from xharness.engines.scheduler import STOPPED, Outcome
 from xharness.errors import StoreError
-from xharness.execute.execution import STOPPED, Outcome
 from xharness.plan.steps import Plan
 from xharness.record import Record
 from xharness.store.steps import Store

@@ -15,19 +15,19 @@ from xharness.adapter import load_adapter
 from xharness.collect.cells import Cell, collect, expected_failure, skipper
 from xharness.collect.checkpoints import given_checkpoints
 from xharness.collect.fit import check_known
-from xharness.collect.selection import Selection, select, unheard
+from xharness.collect.selection import Selection, select, unmatched
+from xharness.engines.scheduler import Options, Outcome, execute
 from xharness.errors import ExitCode
-from xharness.execute.execution import Options, Outcome, execute
 from xharness.plan.cost import duration
 from xharness.plan.steps import Plan, Planner
-from xharness.plan.work import Device
 from xharness.record import Record
 from xharness.run.display import Display
 from xharness.run.events import event_log
-from xharness.run.expectations import Judged, bases, judge
+from xharness.run.expectations import Judged, compared_with, judge
 from xharness.run.failed import Mode, by_last_failed, last_failed, still_failing
 from xharness.run.provenance import cores, git_state, gpus, hardware, memory_bytes, versions
 from xharness.run.results import BAD, CellResult, Status, cell_results, stopped_cells, stored_records
+from xharness.spec.device import Device
 from xharness.spec.load import Loaded, load_suite
 from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Task
@@ -73,7 +73,7 @@ class Prepared:
     cells: list[Cell]
     skipped: dict[Cell, str]
     plan: Plan
-    bases: Plan
+    compared_with: Plan
     """Cells that the run leaves out and that its expectations compare with; what the store has of them is read."""
     store: Store
     note: str = ""
@@ -100,7 +100,7 @@ def prepare(request: Request) -> Prepared:
     check_known(loaded, extra)
     every = collect(loaded, extra)
     cells = select(every, replace(request.selection, checkpoints=kept), loaded)
-    for said in unheard(every, request.selection, loaded).values():
+    for said in unmatched(every, request.selection, loaded).values():
         print(f"warning: {said}", file=sys.stderr)
     cells, first, note = by_last_failed(cells, request.failed, request.store, loaded)
     skip_reason = skipper(loaded, gpu=gpus() > 0)
@@ -113,7 +113,7 @@ def prepare(request: Request) -> Prepared:
     planner = Planner(loaded, extra, device, store.has)
     plan = planner.plan([c for c in cells if c not in skipped])
     plan.first = frozenset(plan.closure([plan.ends[name] for name in first if name in plan.ends]))
-    return Prepared(loaded, extra, cells, skipped, plan, planner.plan(bases(loaded, plan.cells)), store, note)
+    return Prepared(loaded, extra, cells, skipped, plan, planner.plan(compared_with(loaded, plan.cells)), store, note)
 
 
 def parallel(request: Request, loaded: Loaded) -> tuple[int, int]:
@@ -243,7 +243,7 @@ def _expected_failures(prepared: Prepared) -> dict[str, str]:
 
 
 def _records_of_bases(prepared: Prepared) -> list[Record]:
-    ends = [(cell, prepared.bases.ends.get(cell.name)) for cell in prepared.bases.cells]
+    ends = [(cell, prepared.compared_with.ends.get(cell.name)) for cell in prepared.compared_with.cells]
     return [
         r for cell, key in ends if key and prepared.store.has(key) for r in stored_records(cell, key, prepared.store)[0]
     ]

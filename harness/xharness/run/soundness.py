@@ -284,7 +284,7 @@ def _checkpoints(
 
 def _tokenizer(checkpoint: Checkpoint, loaded: Loaded, report: Report) -> Any:
     """The tokenizer of a checkpoint whose configuration is an encoder's."""
-    from xharness.phases.encoder import load_config, load_tokenizer, origin_of, positions_of
+    from xharness.training.checkpoints import load_config, load_tokenizer, origin_of, positions_of
 
     origin = origin_of(checkpoint, identity_of(checkpoint))
     config = load_config(origin)

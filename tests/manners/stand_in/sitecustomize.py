@@ -1,4 +1,4 @@
-"""Put on a process's PYTHONPATH, the phases are stand-ins: steps of a few bytes and invented scores, no torch.
+"""Put on a process's PYTHONPATH, the steps are stand-ins: steps of a few bytes and invented scores, no torch.
 
 `STAND_IN_FAILS` names targets whose evaluation fails (`TARGET/LANGUAGE`: in that language), `STAND_IN_SECONDS` how
 long each step takes, `STAND_IN_BYTES` how large a model is. `STAND_IN_TROUBLE` is `TARGET:HOW`, what befalls the worker
@@ -61,17 +61,19 @@ def _score(work: Any, place: Any) -> dict[str, Any]:
         raise DataError(f"the stand-in was told to fail on {work.target.name}.")
     _wait(place)
     _trouble(work.target.name, place.folder(work.parent) if work.KIND == "evaluate" else place.out)
-    from xharness.adapter import Found
+    from xharness.adapter import MetricInput
     from xharness.errors import HarnessError
-    from xharness.phases.scores import Sheet
+    from xharness.steps.score_table import ScoreTable
 
-    sheet = Sheet(work.target)
+    sheet = ScoreTable(work.target)
     for language in work.target.languages:
         if f"{work.target.name}/{language}" in os.environ.get("STAND_IN_FAILS", "").split(","):
             sheet.failed(language, HarnessError("the stand-in was told to fail."))
             continue
         right = 4 + zlib.crc32(f"{work.label} {language}".encode()) % 7
-        found = Found([str(i) for i in range(10)], ["yes"] * 10, ["yes" if i < right else "no" for i in range(10)])
+        found = MetricInput(
+            [str(i) for i in range(10)], ["yes"] * 10, ["yes" if i < right else "no" for i in range(10)]
+        )
         sheet.add(language, {m.name: found for m in sheet.metrics}, degenerate=False)
     sheet.write(place.out)
     return {"examples": 10, "unscored": sheet.unscored}
@@ -83,7 +85,12 @@ def _embed(work: Any, place: Any) -> dict[str, Any]:
     return {}
 
 
-for _kind, _work in (("tune", _tune), ("evaluate", _score), ("embed", _embed), ("mine", _score)):
-    _module = types.ModuleType(f"xharness.phases.{_kind}")
+for _file, _kind, _work in (
+    ("tuning", "tune", _tune),
+    ("evaluation", "evaluate", _score),
+    ("embedding", "embed", _embed),
+    ("mining", "mine", _score),
+):
+    _module = types.ModuleType(f"xharness.steps.{_file}")
     setattr(_module, _kind, _work)
     sys.modules[_module.__name__] = _module

@@ -1,0 +1,1 @@
+"""Published rows, each figure with its source, and comparisons with them."""

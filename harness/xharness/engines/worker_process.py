@@ -1,0 +1,96 @@
+"""The parent's side of a worker: its process, the line to it, what it is doing, how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from xharness.plan.steps import Step
+
+
+class Worker:
+    """One worker process and what it is doing."""
+
+    def __init__(self, number: int, store: Path, threads: int, log: IO[bytes] | None) -> None:
+        share = str(threads)
+        env = {
+            **os.environ,
+            "OMP_NUM_THREADS": share,
+            "MKL_NUM_THREADS": share,
+            "OPENBLAS_NUM_THREADS": share,
+            "RAYON_NUM_THREADS": share,
+            "TOKENIZERS_PARALLELISM": "false",
+            "PYTHONUNBUFFERED": "1",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "TRANSFORMERS_VERBOSITY": "error",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "XHARNESS_THREADS": share,
+        }
+        self.number = number
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "xharness.engines.worker", str(store)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log or subprocess.DEVNULL,
+            env=env,
+            start_new_session=True,
+        )
+        self.step: str | None = None
+        self.last: set[str] = set()
+        """Keys it has just had in its hands: what follows them goes to it, the model still being loaded."""
+        self.heard = self.moved = time.monotonic()
+        self.memory = 0
+        """Peak memory it last told of, bytes."""
+        self._rest = b""
+
+    def order(self, step: Step, about: Mapping[str, Any]) -> None:
+        assert self.process.stdin is not None
+        self.step = step.key
+        self.heard = self.moved = time.monotonic()
+        message = {
+            "key": step.key,
+            "work": step.work.model_dump(mode="json"),
+            "needs": list(step.needs),
+            "about": dict(about),
+        }
+        self.process.stdin.write((json.dumps(message, ensure_ascii=False) + "\n").encode())
+        self.process.stdin.flush()
+
+    def read(self) -> list[dict[str, Any]] | None:
+        """Events that have come; None when the process is gone."""
+        assert self.process.stdout is not None
+        block = os.read(self.process.stdout.fileno(), 1 << 16)
+        if not block:
+            return None
+        *lines, self._rest = (self._rest + block).split(b"\n")
+        self.heard = time.monotonic()
+        return [json.loads(line) for line in lines]
+
+    def death(self) -> str:
+        """How the process ended, for a person; it has closed its line."""
+        code = self.process.wait()
+        if code >= 0:
+            return f"ended by itself (exit code {code})"
+        name = signal.Signals(-code).name if -code in {int(s) for s in signal.Signals} else f"signal {-code}"
+        used = f"; it had used {self.memory / 2**30:.1f} GiB" if self.memory else ""
+        if -code == signal.SIGKILL:
+            return f"was killed ({name}: the system does so when memory runs out{used}; fewer workers need less, -n 1)"
+        return f"died of {name}{used}"
+
+    def stop(self) -> None:
+        """Kill it and whatever it has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream:
+                with contextlib.suppress(OSError):
+                    stream.close()

@@ -1,0 +1,52 @@
+"""Mine: search the stored embeddings of a retrieval target, language by language, and score what is found."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from xharness.adapter import Example, retrieval_adapter
+from xharness.data.fingerprints import planned_examples
+from xharness.errors import DataError
+from xharness.steps.context import StepContext
+from xharness.steps.embedding import Embeddings
+from xharness.steps.mine import Mine
+from xharness.steps.score_table import ScoreTable, collapsed
+from xharness.training.devices import hardware
+from xharness.training.progress import Progress
+
+
+def mine(work: Mine, context: StepContext) -> dict[str, Any]:
+    """Retrieve and score; a language without data is recorded, the others are scored."""
+    began = time.monotonic()
+    machine = hardware(work.device)
+    adapter = retrieval_adapter(work.target.adapter)
+    embeddings = Embeddings(context.folder(work.embeddings))
+    table = ScoreTable(work.target)
+    progress = Progress(context.report, len(work.target.languages), "languages", work.label)
+    for language in work.target.languages:
+        try:
+            splits: dict[str, list[Example]] = {
+                s: planned_examples(work.target, s, language, work.limit, work.fingerprints)
+                for s in adapter.splits(work.target)
+            }
+            found, facts = adapter.retrieve(work.target, splits, embeddings, str(machine.device))
+        except DataError as error:
+            table.failed(language, error)
+        else:
+            said = found[work.target.metric].predictions
+            # Whether a pair was mined: all true is perfect, all false is nothing found.
+            nothing = not any(said) if all(isinstance(p, bool) for p in said) else collapsed(said)
+            table.add(language, found, nothing, facts)
+        progress.add(1)
+    table.write(context.out)
+    fitted = [entry.get("facts", {}).get("dev_f1") for entry in table.languages.values()]
+    return {
+        # Of the split the threshold was fitted on; a target without one has no dev score to choose by.
+        "dev": sum(fitted) / len(fitted) if all(f is not None for f in fitted) else None,
+        "languages": len(table.languages),
+        "unscored": table.unscored,
+        "seconds": round(time.monotonic() - began, 3),
+        "embedding": embeddings.about,
+        "device": str(machine.device),
+    }

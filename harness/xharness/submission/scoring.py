@@ -1,0 +1,144 @@
+"""XTREME's submission folders: scoring one without any model, and writing one from a run's predictions.
+
+A folder holds `<task>/test-<language>.<suffix>`; the scheme says which tasks, languages, suffixes and layouts. Labels
+lie in a folder of the same form. What each layout is, and that all values are from 0 to 100, follows
+google-research/xtreme evaluate.py; unlike it, every fault of every file is reported at once, with its line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xharness.errors import DataError, Problem, UsageError
+from xharness.metrics import metric
+from xharness.score.averages import Average, summarise
+from xharness.score.scheme import Scheme, SchemeTask
+from xharness.submission.layouts import Pair, read_pair, text_of
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One example as a run leaves it."""
+
+    id: str
+    """For mined pairs `source<TAB>target`."""
+    prediction: Any
+    reference: Any
+
+
+def score_folder(predictions: Path, labels: Path, scheme: Scheme) -> dict[str, Any]:
+    """Per task and language, per group, overall; every value from 0 to 100.
+
+    {"tasks": {"xnli": {"accuracy": {"ar": ..}, "average": ..}}, "groups": {"qa": ..}, "average": ..,
+    "missing": {"average": ["tatoeba"], ..}, "ignored": [..]}. An average with a missing task is None, and `missing`
+    says which; `ignored` are folders that the scheme does not know.
+    A task is scored when both folders have it; DataError names every missing, malformed or mismatched file.
+    """
+    tasks = {name: _languages(labels / name, scheme.of(name)) for name in _shared(predictions, labels, scheme)}
+    problems: list[Problem] = []
+    values: dict[str, dict[str, dict[str, float]]] = {name: {} for name in tasks}
+    heads: dict[str, dict[str, float | None]] = {name: {} for name in tasks}
+    for name, languages in tasks.items():
+        for language in languages:
+            file = Path(name) / f"test-{language}.{scheme.of(name).file}"
+            try:
+                pair = read_pair(predictions / file, labels / file, scheme.of(name))
+                found, heads[name][language] = _score(scheme.of(name), language, pair)
+            except DataError as error:
+                problems.extend(p if p.where else Problem(str(predictions / file), p.what) for p in error.problems)
+                continue
+            for value, number in found.items():
+                values[name].setdefault(value, {})[language] = number
+    if problems:
+        raise DataError(*problems)
+    summary = summarise(scheme, heads, tasks)
+    absent = {name: list(found.missing) for name, found in summary.groups.items() if found.value is None}
+    if summary.overall.value is None:
+        absent["average"] = list(summary.overall.missing)
+    return {
+        "tasks": {name: {**values[name], "average": summary.tasks[name].value} for name in tasks},
+        "groups": {name: found.value for name, found in summary.groups.items()},
+        "average": summary.overall.value,
+        "missing": absent,
+        "ignored": sorted({p.name for p in predictions.iterdir() if p.is_dir()} - set(scheme.tasks)),
+    }
+
+
+def _shared(predictions: Path, labels: Path, scheme: Scheme) -> list[str]:
+    """The tasks of the scheme that both folders have; UsageError when there is none, or one names no metric."""
+    for folder in (predictions, labels):
+        if not folder.is_dir():
+            raise UsageError(Problem(str(folder), "is not a folder."))
+    tasks = [name for name in scheme.tasks if (predictions / name).is_dir() and (labels / name).is_dir()]
+    if not tasks:
+        what = f"has no task folder of the scheme '{scheme.title}' that {labels} has too."
+        raise UsageError(Problem(str(predictions), what, f"Looked for: {', '.join(scheme.tasks)}."))
+    unnamed = [name for name in tasks if not scheme.of(name).metric]
+    if unnamed:
+        raise UsageError(*(Problem(f"task.{name}", "the scheme gives it no metric.") for name in unnamed))
+    return tasks
+
+
+def _languages(folder: Path, task: SchemeTask) -> tuple[str, ...]:
+    """The languages a task must have: the scheme's, or those of the label files where it names none."""
+    found = (path.stem.removeprefix("test-") for path in sorted(folder.glob(f"test-*.{task.file}")))
+    return task.languages or tuple(found)
+
+
+def _score(task: SchemeTask, language: str, pair: Pair) -> tuple[dict[str, float], float]:
+    """Every value of one language, and the mean of the headline ones."""
+    scorer = metric(task.metric)
+    sums = np.sum(scorer.outcomes(pair.predictions, pair.references, language), axis=0)
+    return {name: float(value) for name, value in scorer.values(sums).items()}, float(scorer.score(sums))
+
+
+def average_of(scores: Mapping[str, Any], scheme: Scheme, group: str | None = None) -> Average:
+    """A group's average, or the overall one, of what `score_folder` gave, as it is shown (`— 7/9`)."""
+    if group is None:
+        members = scheme.tasks if scheme.overall == "tasks" else tuple(scheme.group)
+        value, missing = scores["average"], tuple(scores["missing"].get("average", ()))
+    else:
+        members = scheme.group[group].tasks
+        value, missing = scores["groups"][group], tuple(scores["missing"].get(group, ()))
+    return Average(value, len(members) - len(missing), len(members), missing)
+
+
+Outcomes = Mapping[str, Mapping[str, Iterable[Outcome]]]
+"""Task -> language -> examples in order."""
+
+
+def write_folder(outcomes: Outcomes, predictions: Path, scheme: Scheme, labels: Path | None = None) -> list[Path]:
+    """Write a submission folder, and with `labels` the label folder that goes with it; the files written, in order.
+
+    DataError names every example that the layout cannot hold (a label that the scheme does not list, a line break),
+    before anything is written.
+    """
+    problems: list[Problem] = []
+    pending: list[tuple[Path, str]] = []
+    for name, languages in outcomes.items():
+        if name not in scheme.tasks:
+            problems.append(Problem(name, f"is no task of the scheme '{scheme.title}'."))
+            continue
+        task = scheme.of(name)
+        for language, examples in languages.items():
+            rows = list(examples)
+            file = Path(name) / f"test-{language}.{task.file}"
+            sides = {predictions / file: [(row.id, row.prediction) for row in rows]}
+            if labels is not None:
+                sides[labels / file] = [(row.id, row.reference) for row in rows]
+            for path, side in sides.items():
+                try:
+                    pending.append((path, text_of(side, task, gold=path != predictions / file)))
+                except DataError as error:
+                    problems.extend(Problem(str(path), problem.what) for problem in error.problems)
+    if problems:
+        raise DataError(*problems)
+    for path, text in pending:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    return [path for path, _ in pending]

@@ -1,0 +1,99 @@
+"""The watch over a training: progress, scores on the dev set, the state to keep, when to save."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from torch import Tensor
+from transformers import TrainerCallback
+
+from xharness.spec.task import Recipe
+from xharness.training.features import Item
+from xharness.training.network import Network
+from xharness.training.progress import Progress
+
+SAVING = 20.0
+"""The pause after a save is at least so many times as long as it took."""
+HISTORY, BEST = "evaluations.json", "best.safetensors"
+
+
+class ModelSelection(TrainerCallback):
+    """Trainer's callback; all that it knows survives in a saved state."""
+
+    def __init__(
+        self,
+        network: Network,
+        recipe: Recipe,
+        batches: Sequence[Sequence[Item]],
+        progress: Progress,
+        save_seconds: float,
+        score: Callable[[], float] | None,
+    ) -> None:
+        """`score` gives the dev score of the network as it is; None where no task has a dev set.
+
+        `save_seconds` is the least pause between two saves; 0 saves after every step.
+        """
+        self._network, self._recipe, self._batches = network, recipe, batches
+        self._progress, self._save_seconds, self._score = progress, save_seconds, score
+        self._pause, self._saved = save_seconds, time.monotonic()
+        self._began = self._saved
+        steps, times = len(batches), recipe.evaluations if score else 0
+        self._due = {max(1, round(steps * (i + 1) / times)) for i in range(times)}
+        self.history: list[dict[str, float]] = []
+        """Step and score of every evaluation."""
+        self.kept_score: float | None = None
+        """Dev score of the state that is kept; None without a dev set."""
+        self.resumed_at = 0
+        self._best: dict[str, Tensor] | None = None
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        """Count, score when due, ask for a save when the last is old enough."""
+        step = state.global_step
+        self._progress.add(1, sum(item.tokens for item in self._batches[step - 1]))
+        if step in self._due:
+            self._evaluate(step)
+        if step < state.max_steps and time.monotonic() - self._saved >= self._pause:
+            control.should_save = True
+            self._began = time.monotonic()
+
+    def on_save(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        """Begin the pause before the next save: longer where states are large, so that saving takes little time."""
+        self._saved = time.monotonic()
+        self._pause = max(self._save_seconds, SAVING * (self._saved - self._began)) if self._save_seconds else 0.0
+
+    def _evaluate(self, step: int) -> None:
+        assert self._score is not None
+        score = self._score()
+        better = not self.history or score > max(h["score"] for h in self.history)
+        self.history.append({"step": step, "score": score})
+        self._progress.note = f"dev {score:.1f}"
+        if self._recipe.select == "best" and better:
+            self._best = {name: value.detach().cpu().clone() for name, value in self._network.state_dict().items()}
+
+    def finish(self) -> None:
+        """Put the best state back if the recipe keeps it, and score what is kept if that is not known yet."""
+        if self._best is not None:
+            self._network.load_state_dict(self._best)
+            self.kept_score = max(h["score"] for h in self.history)
+        elif self.history and self.history[-1]["step"] == len(self._batches):
+            self.kept_score = self.history[-1]["score"]
+        elif self._score is not None:
+            self.kept_score = self._score()
+
+    def save(self, folder: Path) -> None:
+        """Add what is known to a training state."""
+        (folder / HISTORY).write_text(json.dumps(self.history), encoding="utf-8")
+        if self._best is not None:
+            safetensors.torch.save_file(self._best, str(folder / BEST))
+
+    def load(self, folder: Path) -> None:
+        """Take it up again."""
+        self.resumed_at = int(folder.name.rsplit("-", 1)[1])
+        self.history = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
+        self._best = safetensors.torch.load_file(str(folder / BEST)) if (folder / BEST).is_file() else None
+        self._progress.done = self.resumed_at

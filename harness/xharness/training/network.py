@@ -1,0 +1,126 @@
+"""The network: one encoder and a head a task; and the folder in which a tuned one is kept.
+
+A tuned folder holds `encoder/` (transformers' own format, with the tokenizer), `heads.safetensors` (every head, its
+weights prefixed by the task's name) and `lineage.json`, which says how it came to be. A head is only ever the one
+that was trained: loading one that is not there is an error (jiant evaluated untrained heads, nyu-mll/jiant#829).
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from xharness.adapter import Feature, LabellingAdapter, tunable_adapter
+from xharness.errors import CheckpointError, Problem
+from xharness.spec.task import Task
+from xharness.training.checkpoints import dropout_of, folder_origin, load_both
+
+ENCODER, HEADS, LINEAGE = "encoder", "heads.safetensors", "lineage.json"
+
+
+class Network(nn.Module):
+    """Encoder and heads; a batch goes through the head of its one task."""
+
+    def __init__(self, encoder: nn.Module, tasks: Mapping[str, Task], seed: int = 0) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.tasks = dict(tasks)
+        self.names = {name: _module_name(name) for name in tasks}
+        hidden, dropout = self.size[0], dropout_of(encoder)
+        heads = {}
+        for name, task in tasks.items():
+            # A generator of its own: a head begins the same whatever other heads there are.
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed * 1_000_003 + zlib.crc32(name.encode()))
+                heads[self.names[name]] = tunable_adapter(task.adapter).head(task, hidden, dropout)
+        self.heads = nn.ModuleDict(heads)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Hidden units and layers of the encoder."""
+        config: Any = self.encoder.config
+        return int(config.hidden_size), int(config.num_hidden_layers)
+
+    def forward(self, task: str, inputs: dict[str, Tensor]) -> Tensor:
+        """Logits of a padded batch under one task's head."""
+        states = self.encoder(**inputs).last_hidden_state
+        logits: Tensor = self.heads[self.names[task]](states, inputs["attention_mask"])
+        return logits
+
+    def loss(self, task: str, inputs: dict[str, Tensor], features: Sequence[Feature]) -> Tensor:
+        """The summed loss of a padded batch."""
+        held = self.tasks[task]
+        return tunable_adapter(held.adapter).loss(held, self(task, inputs), features)
+
+
+def _module_name(task: str) -> str:
+    # Modules may not have dots in their names, tasks may; tasks have no capitals.
+    return task.replace(".", "D")
+
+
+def save_tuned(network: Network, tokenizer: Any, lineage: Mapping[str, Any], out: Path) -> None:
+    """Write a tuned folder."""
+    network.encoder.save_pretrained(str(out / ENCODER))  # type: ignore[operator]
+    tokenizer.save_pretrained(str(out / ENCODER))
+    weights = {
+        f"{task}:{key}": value.detach().cpu().contiguous()
+        for task, module in network.names.items()
+        for key, value in network.heads[module].state_dict().items()
+    }
+    safetensors.torch.save_file(weights, str(out / HEADS), metadata={"format": "pt"})
+    (out / LINEAGE).write_text(json.dumps(lineage, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_lineage(folder: Path) -> dict[str, Any]:
+    """How a tuned encoder came to be; CheckpointError when the folder is none."""
+    try:
+        found: dict[str, Any] = json.loads((folder / LINEAGE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(Problem(str(folder), f"holds no tuned encoder ({LINEAGE}): {error}.")) from None
+    return found
+
+
+def load_tuned(folder: Path, tuned_on: str, target: Task) -> tuple[Network, Task, Any]:
+    """Network with one trained head, the target under that head's labels, and the tokenizer.
+
+    Raises CheckpointError when the head is not in the folder or was trained on other labels.
+    """
+    lineage = read_lineage(folder)
+    trained = lineage.get("heads", {})
+    if tuned_on not in trained:
+        raise CheckpointError(
+            Problem(str(folder), f"has no head trained on '{tuned_on}'; it has: {', '.join(trained) or 'none'}.")
+        )
+    labels = tuple(trained[tuned_on]["labels"])
+    by_label = isinstance(tunable_adapter(target.adapter), LabellingAdapter)
+    differ = by_label and target.labels and set(target.labels) != set(labels)
+    if trained[tuned_on]["adapter"] != target.adapter or differ:
+        raise CheckpointError(
+            Problem(
+                f"task {target.name}",
+                f"cannot use the head of '{tuned_on}', trained for {trained[tuned_on]['adapter']} "
+                f"with the labels {', '.join(labels) or '(none)'}.",
+            )
+        )
+    # The head's order of labels decides what its outputs mean.
+    target = target.model_copy(update={"labels": labels}) if by_label else target
+    origin = folder_origin(str(lineage.get("checkpoint", {}).get("name", folder.name)), folder / ENCODER)
+    encoder, tokenizer = load_both(origin)
+    network = Network(encoder, {tuned_on: target})
+    prefix = f"{tuned_on}:"
+    with safetensors.safe_open(str(folder / HEADS), framework="pt") as stored:
+        weights = {key.removeprefix(prefix): stored.get_tensor(key) for key in stored.keys() if key.startswith(prefix)}  # noqa: SIM118
+    try:
+        network.heads[network.names[tuned_on]].load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            Problem(str(folder), f"the head of '{tuned_on}' does not fit: {' '.join(str(error).split())}")
+        ) from None
+    return network, target, tokenizer

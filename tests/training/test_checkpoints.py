@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import safetensors.torch
+import torch
+import transformers
+from transformers import AutoModel, BertConfig, BertModel, GPT2Config, GPT2Model, T5Config, T5Model, ViTConfig, ViTModel
+
+from tiny import make_encoder, make_tokenizer
+from xharness.errors import CheckpointError
+from xharness.spec.suite import Checkpoint
+from xharness.spec.task import Recipe
+from xharness.training.checkpoints import (
+    bounded_recipe,
+    folder_origin,
+    load_encoder,
+    load_tokenizer,
+    origin_of,
+    positions_of,
+)
+
+SMALL = {"num_hidden_layers": 1, "num_attention_heads": 2, "hidden_size": 8, "intermediate_size": 8}
+
+
+def load(folder):
+    return load_encoder(origin_of(Checkpoint(name="it", path=str(folder))))
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (lambda: GPT2Model(GPT2Config(n_layer=1, n_head=2, n_embd=8, vocab_size=50)), "decoder-only"),
+        (lambda: T5Model(T5Config(num_layers=1, d_model=8, d_ff=8, num_heads=2, vocab_size=50)), "encoder-decoder"),
+        (lambda: ViTModel(ViTConfig(**SMALL, image_size=8, patch_size=4)), "not a text encoder"),
+        (lambda: BertModel(BertConfig(**SMALL, vocab_size=50, is_decoder=True)), "decoder-only"),
+    ],
+)
+def test_what_is_no_encoder_is_refused_with_a_sentence(tmp_path, model, reason):
+    model().save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match=f"checkpoint it: .*{reason}"):
+        load(tmp_path)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="does not exist"):
+        load(tmp_path / "nowhere")
+    with pytest.raises(CheckpointError, match=r"no config\.json"):
+        load(tmp_path)
+    make_encoder(tmp_path / "it")
+    (tmp_path / "it" / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match="no weights"):
+        load(tmp_path / "it")
+
+
+def test_broken_weights_are_refused(tmp_path):
+    make_encoder(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"x" * 100)
+    with pytest.raises(CheckpointError, match="cannot be loaded"):
+        load(tmp_path)
+
+
+def test_a_checkpoint_with_missing_weights_is_never_completed_at_random(tmp_path):
+    make_encoder(tmp_path)
+    weights = safetensors.torch.load_file(tmp_path / "model.safetensors")
+    del weights["encoder.layer.1.output.dense.weight"]
+    safetensors.torch.save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match=r"1 weights .* encoder\.layer\.1\.output\.dense\.weight"):
+        load(tmp_path)
+
+
+def test_a_folder_without_a_tokenizer_is_refused(tmp_path):
+    make_encoder(tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / "tokenizer_config.json").unlink()
+    with pytest.raises(CheckpointError, match="tokenizer"):
+        load_tokenizer(folder_origin("it", tmp_path))
+
+
+def test_a_model_saved_with_a_language_head_is_an_encoder(tmp_path):
+    transformers.BertForMaskedLM(BertConfig(**SMALL, vocab_size=50)).save_pretrained(tmp_path)
+    assert not hasattr(load(tmp_path), "cls")
+
+
+def test_half_precision_checkpoints_are_loaded_in_float32(tmp_path):
+    make_encoder(tmp_path)
+    AutoModel.from_pretrained(tmp_path, dtype=torch.float16).save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["dtype"] == "float16"
+    assert {p.dtype for p in load(tmp_path).parameters()} == {torch.float32}
+
+
+def test_inputs_are_no_longer_than_the_positions(tmp_path):
+    make_encoder(tmp_path)
+    encoder = load(tmp_path)
+    assert positions_of(encoder) == 512
+    assert bounded_recipe(Recipe(max_length=600, doc_stride=550), encoder).max_length == 512
+    assert bounded_recipe(Recipe(max_length=128), encoder).max_length == 128
+    inputs = torch.full((1, 512), 7)
+    assert encoder(inputs).last_hidden_state.shape == (1, 512, 32)
+
+
+def test_a_tokenizer_is_read_once_for_the_same_files(tmp_path):
+    for name in ("one", "two"):
+        make_tokenizer(tmp_path / name)
+        make_encoder(tmp_path / name)
+    first, second = (load_tokenizer(folder_origin(name, tmp_path / name)) for name in ("one", "two"))
+    assert first is second
