@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from xharness.errors import ExitCode
-from xharness.plan.steps import Plan
+from xharness.plan.plan import Plan
 from xharness.run.display import Display
 
 from .conftest import House

@@ -14,7 +14,7 @@ import xharness.cli.showing
 import xharness.run.session
 from xharness.engines.scheduler import Outcome
 from xharness.errors import ExitCode
-from xharness.plan.steps import Plan
+from xharness.plan.plan import Plan
 from xharness.store.steps import Store
 
 from .conftest import House, statuses

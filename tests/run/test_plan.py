@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from xharness.collect.cells import collect
-from xharness.plan.steps import Plan, Planner
+from xharness.plan.plan import Plan
+from xharness.plan.planner import Planner
 from xharness.spec.device import Device
 from xharness.spec.load import Loaded, load_suite
 from xharness.steps.evaluate import Evaluate

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from xharness.engines.worker_process import Worker
 from xharness.plan.cost import missing_steps
-from xharness.plan.steps import Plan
+from xharness.plan.plan import Plan
 from xharness.store.steps import Store
 
 Listener = Callable[[dict[str, Any]], None]

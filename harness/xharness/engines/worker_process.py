@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from xharness.plan.steps import Step
+from xharness.plan.plan import Step
 
 
 class Worker:

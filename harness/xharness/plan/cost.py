@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from xharness.plan.steps import Plan, Step
+from xharness.plan.plan import Plan, Step
 from xharness.steps.tune import Tune
 from xharness.store.steps import Store
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from xharness.plan.cost import missing_steps
-from xharness.plan.steps import Plan, Step
+from xharness.plan.plan import Plan, Step
 from xharness.store.steps import Store
 
 ABSENT = "(absent)"

@@ -19,7 +19,7 @@ from rich.progress import (
 )
 
 from xharness.plan.cost import duration
-from xharness.plan.steps import Plan
+from xharness.plan.plan import Plan
 
 
 class Display:

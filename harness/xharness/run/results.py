@@ -10,7 +10,7 @@ from typing import Any
 from xharness.collect.cells import Cell
 from xharness.engines.scheduler import STOPPED, Outcome
 from xharness.errors import StoreError
-from xharness.plan.steps import Plan
+from xharness.plan.plan import Plan
 from xharness.record import Record
 from xharness.store.steps import Store
 

@@ -19,7 +19,8 @@ from xharness.collect.selection import Selection, select, unmatched
 from xharness.engines.scheduler import Options, Outcome, execute
 from xharness.errors import ExitCode
 from xharness.plan.cost import duration
-from xharness.plan.steps import Plan, Planner
+from xharness.plan.plan import Plan
+from xharness.plan.planner import Planner
 from xharness.record import Record
 from xharness.run.display import Display
 from xharness.run.events import event_log

@@ -12,7 +12,7 @@ from xharness.collect.cells import Cell, collect, matches, skipper
 from xharness.collect.fit import check_known, file_of, meant_adapter
 from xharness.data.examples import examples
 from xharness.errors import ExitCode, HarnessError, Problem, Unreachable, UsageError
-from xharness.plan.steps import identity_of
+from xharness.plan.planner import identity_of
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.parse import Document, KeyPath, told
 from xharness.spec.suite import Checkpoint
