@@ -99,8 +99,26 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
         suite(top='extends = "../x.toml" #!'),
         ("extends: '../x.toml' does not exist",),
     ),
-    "a suite that extends a number": (suite(top="extends = 3 #!"), ("extends: must be the path of a suite",)),
-    "a suite that extends itself": (suite(top='extends = "suite.toml" #!'), ("extend each other in a circle",)),
+    "a suite that extends a number": (
+        suite(top="extends = 3 #!"),
+        ("extends: must be the name of a shipped suite or the path of a TOML file, found 3.",),
+    ),
+    "a suite that extends itself": (
+        suite(top='extends = "suite.toml" #!'),
+        ("extend each other in a circle: suite.toml -> suite.toml.",),
+    ),
+    "a shipped suite whose name is misspelt": (
+        suite(top='extends = "xtrme" #!'),
+        ("no shipped suite called 'xtrme', and no such file beside suite.toml", "Did you mean 'xtreme'?"),
+    ),
+    "a shipped suite of a name like no other": (
+        suite(top='extends = "zzz" #!'),
+        ("no shipped suite called 'zzz'", "Allowed:", "studies/seeds", "xtreme-r"),
+    ),
+    "a shipped suite as if it were a file beside": (
+        suite(top='extends = "xtreme.toml" #!'),
+        ("'xtreme.toml' does not exist beside suite.toml.", 'by its name: extends = "xtreme".'),
+    ),
     # mixtures
     "an unknown member of a mixture": (
         suite(rest='[mixture.two]\ntasks = ["mnli", "qpq"] #!\n'),

@@ -23,11 +23,9 @@ def suites(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _shipped() -> Iterable[str]:
-    from xharness.spec.load import _is_suite, shipped_suites
+    from xharness.spec.shipped import shipped_names
 
-    root = shipped_suites()
-    files = (p for p in sorted(root.glob("**/*.toml")) if _is_suite(p, root))
-    return (str(p.relative_to(root).with_suffix("")) for p in files)
+    return shipped_names()
 
 
 def _files(incomplete: str) -> list[str]:

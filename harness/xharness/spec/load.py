@@ -11,44 +11,13 @@ from typing import Any
 
 from xharness.errors import Problem, UsageError, nearest
 from xharness.spec.checks import NONE, profiles_of, suite_problems, task_problems
-from xharness.spec.parse import ADDED, NAMED, Document, KeyPath, read_document, shown, told, validate, validate_rest
+from xharness.spec.extends import KEY, chain, read_extended
+from xharness.spec.parse import Document, KeyPath, read_document, told, validate, validate_rest
+from xharness.spec.shipped import find_suite, shipped_suites
 from xharness.spec.suite import Profile, Suite
 from xharness.spec.task import Limit, Recipe, Source, Task
 
 __all__ = ["NONE", "Loaded", "find_suite", "load_suite", "load_task", "read_suite", "shipped_suites"]
-
-
-def shipped_suites() -> Path:
-    """The folder of suites that came with the package, or the repository's in a development install."""
-    inside = Path(__file__).parents[1] / "suites"
-    return inside if inside.is_dir() else Path(__file__).parents[3] / "suites"
-
-
-def find_suite(given: str) -> Path:
-    """A suite by path, or by the name of a shipped one (`xtreme`)."""
-    if not given.strip():
-        raise UsageError(Problem(repr(given), "is empty; name a suite file, or a shipped suite such as xtreme."))
-    path = Path(given)
-    if os.path.isfile(path):
-        return path
-    if os.path.isdir(path):
-        raise UsageError(Problem(given, "is a folder; a suite is a TOML file."))
-    shipped = shipped_suites()
-    names = {
-        str(p.relative_to(shipped).with_suffix("")): p
-        for p in sorted(shipped.glob("**/*.toml"))
-        if _is_suite(p, shipped)
-    }
-    name = given.removesuffix(".toml").removeprefix("suites/")
-    if name in names:
-        return names[name]
-    shown_as = given if given.isprintable() and len(given) < 500 else repr(given[:80])
-    hint = f"Cells are named after their suite: SUITE::{given}." if "->" in shown_as else nearest(name, names)
-    raise UsageError(Problem(shown_as, "is neither a file nor a shipped suite.", hint))
-
-
-def _is_suite(path: Path, root: Path) -> bool:
-    return path.relative_to(root).parts[0] not in ("tasks", "baselines", "schemes")
 
 
 @dataclass(frozen=True)
@@ -152,8 +121,8 @@ def load_suite(given: str, profile: str | None = None) -> Loaded:
 def read_suite(given: str, profile: str | None = None) -> Loaded:
     """The same with its problems, less what is wrong with it; UsageError where a file says nothing at all."""
     path = find_suite(given)
-    document = _extended(path, ())
-    values = {k: v for k, v in document.values.items() if k != "extends"}
+    document = read_extended(path)
+    values = {k: v for k, v in document.values.items() if k != KEY}
     read, problems = validate_rest(Suite, values, document)
     if read is None:
         raise UsageError(*problems)
@@ -201,62 +170,15 @@ def _problems_of(check: Callable[[str], object], names: Iterable[str]) -> list[P
     return problems
 
 
-def _extended(path: Path, seen: tuple[Path, ...]) -> Document:
-    """The document with what it extends merged below it."""
-    document = read_document(path)
-    parent = document.values.get("extends")
-    if parent is None:
-        return document
-    if not isinstance(parent, str):
-        raise UsageError(document.problem(("extends",), f"must be the path of a suite, found {parent!r}."))
-    if path.resolve() in seen:
-        raise UsageError(document.problem(("extends",), "the suites extend each other in a circle.", value=parent))
-    beside = path.parent / os.path.expanduser(parent)
-    if not os.path.isfile(beside):
-        raise UsageError(
-            document.problem(("extends",), f"'{parent}' does not exist beside {shown(path)}.", value=parent)
-        )
-    base = _extended(beside, (*seen, path.resolve()))
-    own = {k: v for k, v in document.values.items() if k != "extends"}
-    return Document(path, merged(base.values, own), document.positions, base, document.values)
-
-
-def merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables merge, `[[checkpoint]]` entries replace namesakes, marks and expectations add up, the rest replaces."""
-    out = dict(base)
-    for key, value in own.items():
-        before = out.get(key)
-        if isinstance(value, dict) and isinstance(before, dict):
-            out[key] = merged(before, value)
-        elif key == NAMED and isinstance(value, list) and isinstance(before, list):
-            out[key] = _replaced(before, value)
-        elif key in ADDED and isinstance(value, list) and isinstance(before, list):
-            out[key] = [*before, *value]
-        else:
-            out[key] = value
-    return out
-
-
-def _replaced(before: list[Any], own: list[Any]) -> list[Any]:
-    """Entries of the extended suite, each replaced by its namesake, then those that are new."""
-    left = list(own)
-    out = []
-    for entry in before:
-        name = entry.get("name") if isinstance(entry, dict) else None
-        same = [e for e in left if isinstance(e, dict) and name is not None and e.get("name") == name][:1]
-        out += same or [entry]
-        left = [e for e in left if not any(e is s for s in same)]
-    return out + left
-
-
 def _folders(loaded: Loaded) -> Iterator[Path]:
     """Where tasks are looked for, nearest first."""
     here = loaded.path.resolve().parent
     for given in loaded.suite.tasks:
         if "\0" not in given:
             yield (here / os.path.expanduser(given)).resolve()
-    yield here / "tasks"
-    yield here.parent / "tasks"
+    for folder in chain(loaded.document):
+        yield folder / "tasks"
+        yield folder.parent / "tasks"
     yield shipped_suites() / "tasks"
 
 

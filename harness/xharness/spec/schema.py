@@ -60,7 +60,7 @@ def _let_extend(root: Schema, definitions: Schema) -> None:
     """A suite that extends another may leave out what it takes from that one."""
     root["properties"]["extends"] = {
         "type": "string",
-        "description": "A suite, relative to this one, whose tables this one adds to or replaces.",
+        "description": "What this suite leaves out comes from there: a shipped suite by name (`xtreme`) or a file.",
     }
     always = {
         "required": root.pop("required"),

@@ -16,7 +16,7 @@ SUITE = """\
 
 title = "{name}"
 scheme = "xtreme"              # how targets are grouped and averaged: xtreme, xtreme-r, or a TOML file of yours
-# extends = "xtreme.toml"      # takes from another suite whatever this one leaves out
+# extends = "xtreme"           # takes whatever this one leaves out from a shipped suite, or from a file: "../mine.toml"
 
 # One table a checkpoint: `hub = "owner/name"` (with `revision`, so that it stays the same), a folder as `path`, or the
 # small one that comes with the package.
