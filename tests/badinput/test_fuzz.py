@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import os
 import random
 import re
@@ -27,7 +30,7 @@ from xharness.run.soundness import check_suite
 from xharness.spec.load import load_suite, load_task, read_suite, shipped_suites
 from xharness.spec.parse import read_document
 from xharness.spec.positions import Positions
-from xharness.spec.task import Format
+from xharness.spec.task import Format, Source
 
 SECONDS = float(os.environ.get("XHARNESS_FUZZ_SECONDS", "0"))
 BRIEFLY = settings(
@@ -233,21 +236,51 @@ some_bytes = st.one_of(st.binary(max_size=200), st.lists(pieces | st.binary(max_
 @pytest.mark.parametrize("form", get_args(Format))
 def test_readers_end_in_clean_errors(form: Format, place: Path) -> None:
     file = place / f"rows.{form}"
+    wanted = st.lists(st.sampled_from(["text", "0", "-1", "9", "tags", "a.b"]), max_size=3)
+    encodings = st.sampled_from([None, None, "latin-1", "utf-16", "utf-16-le", "cp037", "shift_jis", "utf-7"])
 
     @BRIEFLY
-    @given(some_bytes, st.booleans())
-    @example(b'[{"data": "\\ud800"}]', True)
-    @example(b"\xef\xbb\xbf", True)
-    @example(b"PAR1\0\0\0\0PAR1", True)
-    def search(content: bytes, header: bool) -> None:
+    @given(some_bytes, wanted, encodings, st.sampled_from([None, True, False]), st.sampled_from([None, ";"]))
+    @example(b'[{"data": "\\ud800"}]', [], None, None, None)
+    @example(b"\xef\xbb\xbf", [], None, None, None)
+    @example(b"\xff\xfe\x00", [], None, None, None)
+    @example(b"PAR1\0\0\0\0PAR1", [], None, None, None)
+    @example(b"\x1f\x8b\x08", [], None, None, None)
+    @example(b"# global.columns =\n#\ta\n\t\n-DOCSTART-\n", [], None, None, None)
+    def search(
+        content: bytes, columns: list[str], encoding: str | None, header: bool | None, delimiter: str | None
+    ) -> None:
         file.write_bytes(content)
-        cleanly(lambda: list(read(file, form, header)), file, content.decode(errors="replace"))
+        given = {"encoding": None if form == "parquet" else encoding}
+        given |= {"header": header} if form in ("csv", "tsv", "columns") else {}
+        given |= {"delimiter": delimiter} if form in ("csv", "tsv") else {}
+        source = Source(file=str(file), format=form, **given)
+        text = content.decode(encoding or "utf-8", errors="replace")
+        cleanly(lambda: list(read(file, source, columns)), file, text)
+
+    lasting(search)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz"])
+def test_compressed_files_end_in_clean_errors(suffix: str, place: Path) -> None:
+    file = place / f"rows.jsonl{suffix}"
+    pack = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}[suffix](b'{"text": "a"}\n' * 50)
+
+    @BRIEFLY
+    @given(st.integers(0, len(pack)), st.integers(0, len(pack) - 1), st.integers(0, 255))
+    def search(cut: int, at: int, byte: int) -> None:
+        damaged = bytearray(pack)
+        damaged[at] = byte
+        for content in (pack[:cut], bytes(damaged)):
+            file.write_bytes(content)
+            # Damage may well unpack to more lines than were packed.
+            cleanly(lambda: list(read(file, Source(file=str(file)))), file, "\n" * 10**6)
 
     lasting(search)
 
 
 def test_every_format_is_searched() -> None:
-    assert {*READERS, "csv", "tsv"} == set(get_args(Format))
+    assert {*READERS} == set(get_args(Format))
 
 
 def test_expressions_end_in_clean_errors() -> None:

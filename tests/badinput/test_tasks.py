@@ -58,6 +58,44 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
         task(test='test = { file = "a.dat", format = "tvs" } #!'),
         ("must be 'json'", "found 'tvs'", "Did you mean 'tsv'?"),
     ),
+    "a compressed file of unknown format": (
+        task(test='test = { file = "a.dat.gz" } #!'),
+        ("the format of 'a.dat.gz' is not known",),
+    ),
+    "an archive": (task(test='test = { file = "a.tar.gz" } #!'), ("a .tar file is not read as it is, unpack it",)),
+    "a spreadsheet": (task(test='test = { file = "A.XLSX" } #!'), ("not read as it is, save its sheet as csv",)),
+    "an encoding that does not exist": (
+        task(test='test = { file = "a.tsv", encoding = "latin-l" } #!'),
+        ("there is no encoding 'latin-l' (did you mean 'latin-1'?)", "cp1252", "gb18030"),
+    ),
+    "an encoding that is none of text": (
+        task(test='test = { file = "a.tsv", encoding = "base64" } #!'),
+        ("there is no encoding 'base64'",),
+    ),
+    "an encoding of parquet": (
+        task(test='test = { file = "a.parquet", encoding = "latin-1" } #!'),
+        ("encoding is for text",),
+    ),
+    "an encoding of a hub repository": (
+        task(test='test = { hub = "a/b", encoding = "latin-1" } #!'),
+        ("encoding is for local files; this source is hub.",),
+    ),
+    "a delimiter of two characters": (
+        task(test='test = { file = "a.csv", delimiter = "||" } #!'),
+        ("delimiter must be one character", "found '||'"),
+    ),
+    "a quote as delimiter": (
+        task(test="test = { file = 'a.csv', delimiter = '\"' } #!"),
+        ("neither quote nor line end",),
+    ),
+    "a delimiter of jsonl": (
+        task(test='test = { file = "a.jsonl", delimiter = ";" } #!'),
+        ("delimiter is for csv and tsv; the format of 'a.jsonl' is jsonl.",),
+    ),
+    "a header of conllu": (
+        task(test='test = { file = "a.conllu", header = true } #!'),
+        ("header is for csv, tsv and columns; the format of 'a.conllu' is conllu.",),
+    ),
     "an unknown key in a source": (task(test='test = { files = "a.tsv" } #!'), ("files", "'file'")),
     "an unknown key in the second source": (
         task(test='test = [\n  { file = "a.tsv" },\n  { file = "b.tsv", colums = {} }, #!\n]'),

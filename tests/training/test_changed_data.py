@@ -10,7 +10,7 @@ import pytest
 from xharness.data.fingerprints import fingerprints, planned_examples
 from xharness.errors import DataError, Unforeseen
 from xharness.spec.load import load_suite
-from xharness.spec.task import Limit, Task
+from xharness.spec.task import Data, Limit, Source, Task
 
 SUITE = """
 title = "colours"
@@ -68,3 +68,21 @@ def test_a_file_that_has_vanished_is_no_result_but_one_that_was_never_there_is(t
     _write(tmp_path, "de", "red")
     with pytest.raises(Unforeseen, match="has changed"):
         planned_examples(task, "test", "de", Limit(), later)
+
+
+def test_the_same_bytes_read_in_another_way_are_other_data(tmp_path: Path) -> None:
+    ways = [
+        {"file": "a.txt"},
+        {"file": "a.tsv"},
+        {"file": "a.tsv", "format": "columns"},
+        {"file": "a.tsv", "encoding": "latin-1"},
+        {"file": "a.tsv", "delimiter": ";"},
+        {"file": "a.tsv", "header": False},
+    ]
+    found = set()
+    for way in ways:
+        (tmp_path / way["file"]).write_text("a\tb\n")
+        source = Source(**{**way, "file": str(tmp_path / way["file"])})
+        task = Task(name="a", title="a", adapter="classification", metric="accuracy", data=Data(test=(source,)))
+        found.add(fingerprints(task, ("test",)))
+    assert len(found) == len(ways)

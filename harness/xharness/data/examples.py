@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from xharness.adapter import Adapter, Example, load_adapter
-from xharness.data.readers import Located, Row, located, read
+from xharness.data.readers import Located, Row, located, read, way_out
 from xharness.errors import DataError, Problem, Unreachable, nearest
 from xharness.spec.task import ColumnPath, Limit, Source, Split, Task
 
@@ -119,7 +119,9 @@ def _from_source(
     problems: list[Problem] = []
     for number, row in rows:
         where = _where(source, name, number)
-        example = _named(row, columns, adapter, where, side=source.side)
+        example = _named(
+            row, columns, adapter, where, source.side, lambda column: _way_out(source, task, language, column)
+        )
         given = example.get("id")
         example["id"] = str(given) if given is not None else (f"{name}:{number}" if several else str(number))
         example |= {"language": language, "where": where}
@@ -130,6 +132,14 @@ def _from_source(
         yield example
     if problems:
         raise DataError(*problems)
+
+
+WayOut = Callable[[str], str]
+"""What to do where a source seems to lack a column."""
+
+
+def _way_out(source: Source, task: Task, language: str, column: str) -> str:
+    return way_out(path_of(source, code_of(task, language)), source, column) if source.file else ""
 
 
 def _where(source: Source, name: str, number: int) -> str:
@@ -152,10 +162,7 @@ def _rows(task: Task, source: Source, language: str, columns: dict[str, ColumnPa
     if source.builtin:
         return _builtin_rows(source, language)
     if source.file:
-        header = not all(isinstance(c, str) and c.isdigit() for c in columns.values()) or not columns
-        form = source.file_format
-        assert form is not None
-        return read(path_of(source, code), form, header)
+        return read(path_of(source, code), source, columns.values())
     return enumerate(
         _hub_rows(
             str(source.hub),
@@ -232,7 +239,8 @@ def _kept(source: Source, rows: Iterable[Located], code: str, name: str, seen: S
         for column in (*source.where, *dropped):
             if column not in row:
                 where = _where(source, name, number)
-                raise DataError(Problem(where, f"has no column '{column}'.", nearest(column, row)))
+                hint = way_out(path_of(source, code), source, column) if source.file else ""
+                raise DataError(Problem(where, f"has no column '{column}'.", hint or nearest(column, row)))
             values = seen.setdefault(column, {})
             if len(values) < 1000:
                 values[str(row[column])[:60]] = None
@@ -242,28 +250,30 @@ def _kept(source: Source, rows: Iterable[Located], code: str, name: str, seen: S
             yield number, row
 
 
-def _column(row: Row, path: ColumnPath, where: str) -> Any:
+def _column(row: Row, path: ColumnPath, where: str, out: WayOut) -> Any:
     if not isinstance(path, str):
-        return [_column(row, part, where) for part in path]
+        return [_column(row, part, where, out) for part in path]
     if path in row:
         return row[path]
     value: Any = row
     for part in path.split("."):
         if not isinstance(value, dict) or part not in value:
-            found = ", ".join(value) if isinstance(value, dict) else type(value).__name__
-            raise DataError(
-                Problem(
-                    where,
-                    f"has no column '{path}'; found: {found}.",
-                    nearest(part, value) if isinstance(value, dict) else "",
-                )
-            )
+            found = _listed(value) if isinstance(value, dict) else type(value).__name__
+            hint = out(path) or (nearest(part, value) if isinstance(value, dict) else "")
+            raise DataError(Problem(where, f"has no column '{path}'; found: {found}.", hint))
         value = value[part]
     return value
 
 
-def _named(row: Row, columns: dict[str, ColumnPath], adapter: Adapter, where: str, side: str | None) -> Example:
-    example: Example = {name: _column(row, path, where) for name, path in columns.items()}
+def _listed(row: Row) -> str:
+    """A row's columns; of a row that was taken for a header, only how they begin."""
+    return ", ".join(name if len(name) <= 40 else f"{name[:39]}…" for name in row)
+
+
+def _named(
+    row: Row, columns: dict[str, ColumnPath], adapter: Adapter, where: str, side: str | None, out: WayOut
+) -> Example:
+    example: Example = {name: _column(row, path, where, out) for name, path in columns.items()}
     if side is not None:
         return example | {"side": side}
     for name, required in adapter.columns.items():
@@ -272,14 +282,8 @@ def _named(row: Row, columns: dict[str, ColumnPath], adapter: Adapter, where: st
         if name in row:
             example[name] = row[name]
         elif required:
-            given = ", ".join(map(str, row))
-            raise DataError(
-                Problem(
-                    where,
-                    f"has no column '{name}', which the {adapter.name} adapter needs; found: {given}.",
-                    f'Name it in the task: [columns] {name} = "…".',
-                )
-            )
+            what = f"has no column '{name}', which the {adapter.name} adapter needs; found: {_listed(row)}."
+            raise DataError(Problem(where, what, out(name) or f'Name it in the task: [columns] {name} = "…".'))
     for name in ("id", "side", "gold"):
         if name in row and name not in example:
             example[name] = row[name]

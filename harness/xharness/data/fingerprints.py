@@ -13,6 +13,7 @@ from pathlib import Path
 
 from xharness.adapter import Example
 from xharness.data.examples import code_of, examples, path_of, shortened
+from xharness.data.readers import VERSION
 from xharness.errors import DataError, Problem, Unforeseen, Unreachable
 from xharness.spec.task import Limit, Source, Split, Task
 
@@ -71,13 +72,15 @@ def _require_planned(task: Task, split: Split, language: str, planned: Sequence[
 
 def _fingerprint(source: Source, code: str, language: str) -> str:
     kept = source.model_dump(exclude_defaults=True, exclude={"hub", "file", "revision", "builtin"}, mode="json")
+    if source.file:
+        kept["format"] = source.file_format  # also where only the file's name says it: the same bytes, other rows
     rule = f" {kept}" if kept else ""
     if source.builtin:
         from xharness import micro
 
         return f"builtin:{source.builtin}@{micro.VERSION}[{language}]{rule}"
     if source.file:
-        return f"sha256:{file_sha256(path_of(source, code))}[{language}]{rule}"
+        return f"sha256:{file_sha256(path_of(source, code))}@{VERSION}[{language}]{rule}"
     return f"hub:{source.hub}@{hub_commit('dataset', str(source.hub), source.revision)}[{code}]{rule}"
 
 

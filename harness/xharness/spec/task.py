@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -15,13 +16,27 @@ Format = Literal["json", "jsonl", "csv", "tsv", "conllu", "columns", "parquet", 
 SUFFIXES: dict[str, Format] = {
     ".json": "json",
     ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
     ".csv": "csv",
     ".tsv": "tsv",
     ".conllu": "conllu",
+    ".conllup": "columns",
     ".conll": "columns",
+    ".bio": "columns",
+    ".iob": "columns",
+    ".iob2": "columns",
     ".parquet": "parquet",
     ".txt": "text",
 }
+COMPRESSED = (".gz", ".bz2", ".xz")
+"""Suffixes behind the format's: the file is decompressed as it is read."""
+ARCHIVES = (".zip", ".tar", ".tgz", ".7z", ".rar", ".zst", ".xlsx", ".xls", ".ods")
+"""Suffixes of what is never read as it is."""
+ENCODINGS = (
+    "utf-8", "utf-16", "latin-1", "iso-8859-15", "cp1250", "cp1251", "cp1252", "cp1256", "koi8-r", "gb18030", "big5",
+    "shift_jis", "euc_jp", "euc_kr",
+)  # fmt: skip
+"""Some of the codecs that Python knows."""
 
 HUB_ID = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?$"
 """`owner/name`, or a name alone."""
@@ -48,7 +63,14 @@ class Source(Spec):
     file: str | None = None
     """A local file, relative to the TOML file that names it; `{lang}`, `~` and environment variables are expanded."""
     format: Format | None = None
-    """Of a local file; from its suffix when absent."""
+    """Of a local file; from its suffix when absent (`.gz`, `.bz2` and `.xz` may follow it)."""
+    delimiter: str | None = None
+    """What separates the columns of a csv or tsv, where it is no comma or tab: `";"`."""
+    header: bool | None = None
+    """Whether the first line of a csv, tsv or columns file names its columns; when absent, a table's does unless all
+    columns are called by number, a columns file's where a column is called by a name that nothing else gives."""
+    encoding: str | None = None
+    """Of a local file that is not UTF-8: `"latin-1"`, `"cp1252"`, any codec that Python knows."""
     builtin: str | None = None
     """A data set of the built-in generator (`xharness.micro`)."""
     size: int = Field(default=1000, gt=0)
@@ -71,15 +93,57 @@ class Source(Spec):
         named = [k for k in ("hub", "file", "builtin") if getattr(self, k) is not None]
         if len(named) != 1:
             raise ValueError(f"give exactly one of hub, file, builtin; found {', '.join(named) or 'none'}")
-        if self.file and self.format is None and PurePosixPath(self.file).suffix not in SUFFIXES:
-            raise ValueError(f"the format of '{self.file}' is not known from its suffix; add format = \"…\"")
         if self.rows and not 0 <= self.rows[0] < self.rows[1] <= 1:
             raise ValueError(f"rows must be [from, to] with 0 <= from < to <= 1, found {list(self.rows)}")
+        of_files = [k for k in ("format", "delimiter", "header", "encoding") if getattr(self, k) is not None]
+        if not self.file and of_files:
+            raise ValueError(f"{of_files[0]} is for local files; this source is {named[0]}")
+        if self.file:
+            self._file_rules(self.file)
+
+    def _file_rules(self, file: str) -> None:
+        suffix = PurePosixPath(file).suffix.lower()
+        if self.format is None and _suffix(file) in ARCHIVES:
+            what = "save its sheet as csv" if suffix in (".xlsx", ".xls", ".ods") else "unpack it"
+            raise ValueError(f"a {_suffix(file)} file is not read as it is, {what}; found '{file}'")
+        if self.file_format is None:
+            raise ValueError(f"the format of '{file}' is not known from its suffix; add format = \"…\"")
+        for key, formats in (("delimiter", ("csv", "tsv")), ("header", ("csv", "tsv", "columns"))):
+            if getattr(self, key) is not None and self.file_format not in formats:
+                allowed = f"{', '.join(formats[:-1])} and {formats[-1]}"
+                raise ValueError(f"{key} is for {allowed}; the format of '{file}' is {self.file_format}")
+        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
+            raise ValueError(
+                f"delimiter must be one character and neither quote nor line end, found {self.delimiter!r}"
+            )
+        if self.encoding is not None and self.file_format == "parquet":
+            raise ValueError("encoding is for text; a parquet file says its own")
+        if self.encoding is not None and not _is_encoding(self.encoding):
+            meant = difflib.get_close_matches(self.encoding.lower(), ENCODINGS, n=1, cutoff=0.6)
+            hint = f" (did you mean '{meant[0]}'?)" if meant else ""
+            raise ValueError(
+                f"there is no encoding '{self.encoding}'{hint}; Python has {', '.join(ENCODINGS)}, and more"
+            )
 
     @property
     def file_format(self) -> Format | None:
         """The format of a local file, given or from its suffix."""
-        return self.format or (SUFFIXES.get(PurePosixPath(self.file).suffix) if self.file else None)
+        return self.format or (SUFFIXES.get(_suffix(self.file)) if self.file else None)
+
+
+def _suffix(file: str) -> str:
+    """A file's suffix, without that of its compression, in small letters."""
+    path = PurePosixPath(file.lower())
+    return PurePosixPath(path.stem).suffix if path.suffix in COMPRESSED else path.suffix
+
+
+def _is_encoding(name: str) -> bool:
+    """Whether Python has a codec of that name for text."""
+    try:
+        "a".encode(name)
+    except (LookupError, ValueError):
+        return False
+    return True
 
 
 Sources = Annotated[tuple[Source, ...], BeforeValidator(_as_list, json_schema_input_type=Source | tuple[Source, ...])]
