@@ -46,3 +46,22 @@ def test_the_json_file_holds_every_figure(command, folders, tmp_path):
     assert scores["tasks"]["pawsx"]["accuracy"]["ja"] == 50
     assert scores["average"] is None
     assert json.loads(command(*folders, "--json", "-").output) == scores
+
+
+def test_partially_a_task_without_all_its_languages_has_no_average_and_says_what_it_lacks(command, folders, tmp_path):
+    for language in ("ja", "ko"):
+        (tmp_path / "p" / "pawsx" / f"test-{language}.tsv").unlink()
+    refused = command(*folders)
+    assert refused.exit_code != 0
+    assert "2 of 7 languages are missing: ja, ko." in str(refused.exception)
+    assert "--partial" in str(refused.exception)
+    shown = command(*folders, "--partial", "--languages", "--json", tmp_path / "scores.json")
+    assert shown.exit_code == 0
+    assert "— 5/7" in shown.output
+    assert "— 0/9" in shown.output
+    assert "pawsx lacks ja, ko." in shown.output
+    assert "accuracy 50.00" not in shown.output  # The mean of some languages is no average of the task.
+    assert "de " in shown.output
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["tasks"]["pawsx"]["average"] is None
+    assert scores["missing_languages"] == {"pawsx": ["ja", "ko"]}

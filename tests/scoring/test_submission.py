@@ -1,5 +1,6 @@
 """Submission folders: nine tasks worked out by hand, export and back, and every fault told with file and line."""
 
+import codecs
 import json
 
 import pytest
@@ -8,7 +9,7 @@ from xharness.errors import DataError, UsageError
 from xharness.score.scheme import load_scheme
 from xharness.spec.load import load_task, shipped_suites
 from xharness.spec.parse import read_document
-from xharness.submission.scoring import Outcome, average_of, score_folder, write_folder
+from xharness.submission.scoring import Outcome, average_of, score_folder, task_average, write_folder
 
 XTREME = load_scheme("xtreme")
 
@@ -141,8 +142,8 @@ def said(folders):
 
 # What is done to which file, and what is said of it.
 FAULTS = [
-    ("predictions/xnli/test-sw.tsv", None, "predictions/xnli/test-sw.tsv: is missing"),
-    ("labels/tatoeba/test-he.tsv", None, "labels/tatoeba/test-he.tsv: is missing"),
+    ("predictions/xnli/test-sw.tsv", None, "predictions/xnli: 1 of 15 languages is missing: sw."),
+    ("labels/tatoeba/test-he.tsv", None, "labels/tatoeba: 1 of 36 languages is missing: he."),
     (
         "predictions/xnli/test-ar.tsv",
         "entailment\nneutral\nentailment\n",
@@ -220,7 +221,7 @@ def test_all_faults_of_all_files_are_told_at_once(folders):
     (predictions / "pawsx" / "test-en.tsv").write_text("7\n" * 9)
     (labels / "mlqa" / "test-zh.json").write_text("{")
     text = said(folders)
-    assert "xnli/test-sw.tsv: is missing" in text
+    assert "predictions/xnli: 1 of 15 languages is missing: sw." in text
     assert "pawsx/test-en.tsv:5: unknown label '7'" in text
     assert "pawsx/test-en.tsv: has 4 more of these." in text
     assert "mlqa/test-zh.json:1: is not JSON" in text
@@ -235,13 +236,96 @@ def test_folders_without_a_common_task_cannot_be_scored(tmp_path):
         score_folder(tmp_path / "a", tmp_path / "b", XTREME)
 
 
-def test_line_ends_of_other_systems_and_a_missing_last_one_change_nothing(folders):
+def without(folder, task, languages):
+    for language in languages:
+        (folder / task / f"test-{language}.{XTREME.of(task).file}").unlink()
+
+
+def test_languages_that_are_missing_are_told_in_one_line_a_task(folders):
     predictions, labels = folders
-    before = score_folder(predictions, labels, XTREME)
-    for task in ("xnli", "udpos", "bucc2018"):
-        for path in (predictions / task).iterdir():
-            path.write_bytes(path.read_bytes().rstrip(b"\n").replace(b"\n", b"\r\n"))
-    assert score_folder(predictions, labels, XTREME) == before
+    without(predictions, "udpos", [one for one in XTREME.of("udpos").languages if one not in ("en", "de", "fr")])
+    without(predictions, "xnli", ("sw", "ur"))
+    without(labels, "xnli", ("sw",))
+    lines = said(folders).splitlines()
+    assert lines == [
+        "predictions/xnli: 2 of 15 languages are missing: sw, ur.",
+        "labels/xnli: 1 of 15 languages is missing: sw.",
+        "predictions/udpos: 30 of 33 languages are missing: af, ar, bg, el, es, et, eu, fa, fi, he, hi, hu and 18 more."
+        " With --partial what is there is scored.",
+    ]
+
+
+def test_a_file_of_another_suffix_is_told_where_a_language_is_missing(folders):
+    path = folders[0] / "xnli" / "test-sw.tsv"
+    path.rename(path.with_suffix(".txt"))
+    assert said(folders).endswith("is missing: sw. There is test-sw.txt, but files of xnli end in .tsv.")
+
+
+def test_partially_what_is_there_is_scored_and_every_average_over_it_is_absent(folders):
+    predictions, labels = folders
+    whole = score_folder(*folders, XTREME)
+    without(predictions, "udpos", [one for one in XTREME.of("udpos").languages if one not in ("en", "de", "fr")])
+    without(labels, "xnli", ("sw",))
+    scores = score_folder(predictions, labels, XTREME, partial=True)
+    assert sorted(scores["tasks"]["udpos"]["f1"]) == ["de", "en", "fr"]
+    assert "sw" not in scores["tasks"]["xnli"]["accuracy"]
+    assert scores["tasks"]["xnli"]["accuracy"]["de"] == whole["tasks"]["xnli"]["accuracy"]["de"]
+    assert str(task_average(scores, "udpos")) == "— 3/33"
+    assert str(task_average(scores, "xnli")) == "— 14/15"
+    assert str(task_average(scores, "panx")) == f"{HAND['panx']:.1f}"
+    assert scores["missing_languages"]["xnli"] == ["sw"]
+    assert len(scores["missing_languages"]["udpos"]) == 30
+    assert str(average_of(scores, XTREME)) == "— 7/9"
+    assert str(average_of(scores, XTREME, "tagging")) == "— 1/2"
+    assert scores["groups"]["qa"] == whole["groups"]["qa"]
+    assert scores["missing"]["average"] == ["xnli", "udpos"]
+
+
+def test_partially_all_that_is_there_is_the_same_as_without(folders):
+    assert score_folder(*folders, XTREME, partial=True) == score_folder(*folders, XTREME)
+
+
+def test_partially_a_faulty_file_is_a_fault_all_the_same(folders):
+    without(folders[0], "xnli", ("sw",))
+    (folders[0] / "xnli" / "test-de.tsv").write_text("neutal\n")
+    with pytest.raises(DataError, match="unknown label 'neutal'") as caught:
+        score_folder(*folders, XTREME, partial=True)
+    assert "missing" not in str(caught.value)
+
+
+def test_partially_two_folders_without_a_file_in_common_are_refused(tmp_path):
+    for side, language in (("p", "de"), ("l", "en")):
+        (tmp_path / side / "xnli").mkdir(parents=True)
+        (tmp_path / side / "xnli" / f"test-{language}.tsv").write_text("neutral\n")
+    with pytest.raises(DataError, match="nothing can be scored"):
+        score_folder(tmp_path / "p", tmp_path / "l", XTREME, partial=True)
+
+
+def dressed(raw):
+    """The same text as other systems and editors write it."""
+    text = raw.decode()
+    for ending in ("\r\n", "\r", "\r\r\n"):
+        yield text.replace("\n", ending).encode()
+        yield codecs.BOM_UTF8 + text.replace("\n", ending).encode()
+    yield codecs.BOM_UTF16_LE + text.replace("\n", "\r\n").encode("utf-16-le")
+    yield codecs.BOM_UTF16_BE + text.encode("utf-16-be")
+    yield raw.rstrip(b"\n")
+
+
+@pytest.mark.parametrize("side", ["predictions", "labels"])
+@pytest.mark.parametrize("task", [*XTREME.tasks, "xcopa", "mewslix"])
+def test_line_ends_of_other_systems_and_a_byte_order_mark_change_nothing_in_any_layout(tmp_path, folders, task, side):
+    scheme = XTREME if task in XTREME.tasks else load_scheme("xtreme-r")
+    predictions, labels = folders
+    if scheme is not XTREME:
+        predictions, labels = tmp_path / "p", tmp_path / "l"
+        write_folder({task: dict.fromkeys(scheme.of(task).languages, ROWS[task])}, predictions, scheme, labels)
+    before = score_folder(predictions, labels, scheme)
+    language = scheme.of(task).languages[-1]
+    path = {"predictions": predictions, "labels": labels}[side] / task / f"test-{language}.{scheme.of(task).file}"
+    for content in dressed(path.read_bytes()):
+        path.write_bytes(content)
+        assert score_folder(predictions, labels, scheme) == before, content
 
 
 ROWS = {

@@ -14,7 +14,7 @@ from xharness.cli.output import writable, write
 from xharness.cli.terminal import terminal
 from xharness.metrics import metric
 from xharness.score.scheme import Scheme, load_scheme
-from xharness.submission.scoring import average_of, score_folder
+from xharness.submission.scoring import average_of, score_folder, task_average
 
 
 def score(
@@ -25,11 +25,14 @@ def score(
     scheme: Annotated[str, typer.Option(help="xtreme, xtreme-r, or a scheme's TOML file.")] = "xtreme",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures here; - is the terminal.")] = None,
     languages: Annotated[bool, typer.Option("--languages", help="Show every language.")] = False,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Score what is there; a task that lacks languages has no average.")
+    ] = False,
 ) -> None:
     """Score a folder in XTREME's submission layout, by XTREME's rules."""
     writable("--json", None if json_file == Path("-") else json_file)
     rules = load_scheme(scheme)
-    scores = score_folder(predictions, labels, rules)
+    scores = score_folder(predictions, labels, rules, partial)
     text = json.dumps(scores, indent=2, ensure_ascii=False)
     if json_file == Path("-"):
         typer.echo(text)
@@ -56,26 +59,32 @@ def _table(scores: dict[str, Any], scheme: Scheme) -> Table:
     table.add_column("Average", justify="right")
     for name, group in scheme.group.items():
         for task in group.tasks:
-            table.add_row(*_row(task, scores["tasks"].get(task), scheme))
+            table.add_row(*_row(task, scores, scheme))
         average = Text(format(average_of(scores, scheme, name), ".2f"), style="bold")
         table.add_row(Text(group.title, style="bold"), "", "", "", average, end_section=True)
     table.add_row(Text("All", style="bold"), "", "", "", Text(format(average_of(scores, scheme), ".2f"), style="bold"))
     return table
 
 
-def _row(task: str, values: dict[str, Any] | None, scheme: Scheme) -> tuple[str, ...]:
-    if values is None:
+def _row(task: str, scores: dict[str, Any], scheme: Scheme) -> tuple[str, ...]:
+    if task not in scores["tasks"]:
         return task, scheme.of(task).metric, "", "", "—"
-    per_language = {name: found for name, found in values.items() if name != "average"}
-    headline = metric(scheme.of(task).metric).headline
-    means = (f"{name} {sum(per_language[name].values()) / len(per_language[name]):.2f}" for name in headline)
-    count = len(per_language[headline[0]])
-    return task, scheme.of(task).metric, str(count), "\n".join(means), f"{values['average']:.2f}"
+    values, average = scores["tasks"][task], task_average(scores, task)
+    means: list[str] = []
+    if average.value is not None:
+        means = [
+            f"{one} {sum(values[one].values()) / average.have:.2f}" for one in metric(scheme.of(task).metric).headline
+        ]
+    return task, scheme.of(task).metric, str(average.have), "\n".join(means), format(average, ".2f")
 
 
 def _caption(scores: dict[str, Any]) -> Text | None:
-    missing = sorted({name for names in scores["missing"].values() for name in names})
-    return Text(f"Not there, so their averages are absent: {', '.join(missing)}.") if missing else None
+    """What has no average, and why."""
+    incomplete = scores["missing_languages"]
+    missing = sorted({name for names in scores["missing"].values() for name in names} - {*incomplete})
+    said = [f"Not there, so their averages are absent: {', '.join(missing)}."] if missing else []
+    said += [f"{task} lacks {', '.join(names)}." for task, names in incomplete.items()]
+    return Text("\n".join(said)) if said else None
 
 
 def _languages(task: str, values: dict[str, Any]) -> Table:
@@ -85,6 +94,6 @@ def _languages(task: str, values: dict[str, Any]) -> Table:
     table.add_column("Language")
     for name in per_language:
         table.add_column(name, justify="right")
-    for language in next(iter(per_language.values())):
+    for language in next(iter(per_language.values()), {}):
         table.add_row(language, *(f"{found[language]:.2f}" for found in per_language.values()))
     return table

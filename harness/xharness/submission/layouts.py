@@ -6,7 +6,9 @@ fault is told with file and line, and reading goes on to find the next one.
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +41,8 @@ class File:
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """Number and content of each line; only the line ends that a text file has split it."""
-        whole = self.text.replace("\r\n", "\n").replace("\r", "\n")
+        # Written as text on Windows, a line end that was `\r\n` already has become `\r\r\n`.
+        whole = re.sub("\r+\n|\r", "\n", self.text)
         if whole:
             yield from enumerate((line.strip() for line in whole.removesuffix("\n").split("\n")), start=1)
 
@@ -91,12 +94,15 @@ def read_pair(predictions: Path, labels: Path, task: SchemeTask) -> Pair:
 
 def _open(path: Path, problems: list[Problem]) -> File | None:
     try:
-        return File(path, path.read_bytes().decode("utf-8-sig"))
+        raw = path.read_bytes()
+        return File(
+            path, raw.decode("utf-16" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig")
+        )
     except FileNotFoundError:
         problems.append(Problem(str(path), "is missing; a task needs a file for each of its languages."))
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        problems.append(Problem(f"{path}:{line}", "is not UTF-8 text."))
+        problems.append(Problem(f"{path}:{line}", "is not UTF-8 text.", "Submissions are UTF-8."))
     except OSError as error:
         problems.append(Problem(str(path), f"cannot be read: {error.strerror}."))
     return None

@@ -7,8 +7,8 @@ google-research/xtreme evaluate.py; unlike it, every fault of every file is repo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from xharness.metrics import metric
 from xharness.score.averages import Average, summarise
 from xharness.score.scheme import Scheme, SchemeTask
 from xharness.submission.layouts import Pair, read_pair, text_of
+
+SHOWN = 12
+"""Languages that one line names."""
 
 
 @dataclass(frozen=True)
@@ -31,21 +34,26 @@ class Outcome:
     reference: Any
 
 
-def score_folder(predictions: Path, labels: Path, scheme: Scheme) -> dict[str, Any]:
+def score_folder(predictions: Path, labels: Path, scheme: Scheme, partial: bool = False) -> dict[str, Any]:
     """Per task and language, per group, overall; every value from 0 to 100.
 
     {"tasks": {"xnli": {"accuracy": {"ar": ..}, "average": ..}}, "groups": {"qa": ..}, "average": ..,
-    "missing": {"average": ["tatoeba"], ..}, "ignored": [..]}. An average with a missing task is None, and `missing`
-    says which; `ignored` are folders that the scheme does not know.
-    A task is scored when both folders have it; DataError names every missing, malformed or mismatched file.
+    "missing": {"average": ["tatoeba"], ..}, "missing_languages": {"udpos": ["af"], ..}, "ignored": [..]}. An average
+    with a missing task or language is None, and `missing` and `missing_languages` say which; `ignored` are folders that
+    the scheme does not know.
+    A task is scored when both folders have it; DataError names every malformed or mismatched file, and, unless what is
+    there is to be scored (`partial`), the languages that are missing.
     """
     tasks = {name: _languages(labels / name, scheme.of(name)) for name in _shared(predictions, labels, scheme)}
-    problems: list[Problem] = []
+    absent = {name: _absent(predictions, labels, name, tasks[name], scheme.of(name)) for name in tasks}
+    problems = [] if partial else _told_absent(absent, tasks, scheme)
     values: dict[str, dict[str, dict[str, float]]] = {name: {} for name in tasks}
     heads: dict[str, dict[str, float | None]] = {name: {} for name in tasks}
     for name, languages in tasks.items():
         for language in languages:
-            file = Path(name) / f"test-{language}.{scheme.of(name).file}"
+            if any(language in missing for missing in absent[name].values()):
+                continue
+            file = Path(name) / _file(scheme.of(name), language)
             try:
                 pair = read_pair(predictions / file, labels / file, scheme.of(name))
                 found, heads[name][language] = _score(scheme.of(name), language, pair)
@@ -56,17 +64,64 @@ def score_folder(predictions: Path, labels: Path, scheme: Scheme) -> dict[str, A
                 values[name].setdefault(value, {})[language] = number
     if problems:
         raise DataError(*problems)
+    if not any(heads.values()):
+        raise DataError(Problem(str(predictions), f"has no file that {labels} has too: nothing can be scored."))
+    return {
+        **_summary(scheme, heads, tasks, values),
+        "ignored": sorted({p.name for p in predictions.iterdir() if p.is_dir()} - set(scheme.tasks)),
+    }
+
+
+def _summary(
+    scheme: Scheme,
+    heads: Mapping[str, Mapping[str, float | None]],
+    tasks: Mapping[str, Sequence[str]],
+    values: Mapping[str, Mapping[str, Mapping[str, float]]],
+) -> dict[str, Any]:
     summary = summarise(scheme, heads, tasks)
-    absent = {name: list(found.missing) for name, found in summary.groups.items() if found.value is None}
+    missing = {name: list(found.missing) for name, found in summary.groups.items() if found.value is None}
     if summary.overall.value is None:
-        absent["average"] = list(summary.overall.missing)
+        missing["average"] = list(summary.overall.missing)
     return {
         "tasks": {name: {**values[name], "average": summary.tasks[name].value} for name in tasks},
         "groups": {name: found.value for name, found in summary.groups.items()},
         "average": summary.overall.value,
-        "missing": absent,
-        "ignored": sorted({p.name for p in predictions.iterdir() if p.is_dir()} - set(scheme.tasks)),
+        "missing": missing,
+        "missing_languages": {name: list(summary.tasks[name].missing) for name in tasks if summary.tasks[name].missing},
     }
+
+
+def _file(task: SchemeTask, language: str) -> str:
+    return f"test-{language}.{task.file}"
+
+
+Absent = Mapping[Path, Sequence[str]]
+"""A task's folder of predictions or of labels -> the languages that it lacks."""
+
+
+def _absent(predictions: Path, labels: Path, name: str, languages: Sequence[str], task: SchemeTask) -> Absent:
+    return {
+        side / name: [one for one in languages if not (side / name / _file(task, one)).exists()]
+        for side in (predictions, labels)
+    }
+
+
+def _told_absent(absent: Mapping[str, Absent], tasks: Mapping[str, Sequence[str]], scheme: Scheme) -> list[Problem]:
+    """A line for each folder of a task that lacks languages; the last says how to do without them."""
+    problems = []
+    for name, sides in absent.items():
+        for folder, missing in sides.items():
+            if not missing:
+                continue
+            n, wanted = len(missing), len(tasks[name])
+            shown = ", ".join(missing[:SHOWN]) + (f" and {n - SHOWN} more" if n > SHOWN else "")
+            what = f"{n} of {wanted} languages {'is' if n == 1 else 'are'} missing: {shown}."
+            others = sorted(p.name for one in missing for p in folder.glob(f"test-{one}.*"))
+            hint = f"There is {others[0]}, but files of {name} end in .{scheme.of(name).file}." if others else ""
+            problems.append(Problem(str(folder), what, hint))
+    if problems and not problems[-1].hint:
+        problems[-1] = replace(problems[-1], hint="With --partial what is there is scored.")
+    return problems
 
 
 def _shared(predictions: Path, labels: Path, scheme: Scheme) -> list[str]:
@@ -95,6 +150,14 @@ def _score(task: SchemeTask, language: str, pair: Pair) -> tuple[dict[str, float
     scorer = metric(task.metric)
     sums = np.sum(scorer.outcomes(pair.predictions, pair.references, language), axis=0)
     return {name: float(value) for name, value in scorer.values(sums).items()}, float(scorer.score(sums))
+
+
+def task_average(scores: Mapping[str, Any], task: str) -> Average:
+    """A task's average of what `score_folder` gave, as it is shown (`— 3/15`)."""
+    values = scores["tasks"][task]
+    have = max((len(found) for name, found in values.items() if name != "average"), default=0)
+    missing = tuple(scores["missing_languages"].get(task, ()))
+    return Average(values["average"], have, have + len(missing), missing)
 
 
 def average_of(scores: Mapping[str, Any], scheme: Scheme, group: str | None = None) -> Average:
@@ -127,7 +190,7 @@ def write_folder(outcomes: Outcomes, predictions: Path, scheme: Scheme, labels: 
         task = scheme.of(name)
         for language, examples in languages.items():
             rows = list(examples)
-            file = Path(name) / f"test-{language}.{task.file}"
+            file = Path(name) / _file(task, language)
             sides = {predictions / file: [(row.id, row.prediction) for row in rows]}
             if labels is not None:
                 sides[labels / file] = [(row.id, row.reference) for row in rows]

@@ -7,6 +7,7 @@ with or without a carriage return; in a file that has carriage returns alone, wi
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
@@ -22,7 +23,7 @@ from xharness.spec.task import Source
 
 HEAD = 1 << 16
 """Bytes looked at to see how a file's lines end, and what a file that cannot be read seems to be."""
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _MAGIC = {
