@@ -261,6 +261,18 @@ def test_a_file_of_another_suffix_is_told_where_a_language_is_missing(folders):
     assert said(folders).endswith("is missing: sw. There is test-sw.txt, but files of xnli end in .tsv.")
 
 
+def test_a_language_that_both_folders_lack_is_told_once(folders):
+    for folder in folders:
+        without(folder, "panx", ("yo",))
+    assert said(folders).startswith("predictions/panx and labels/panx: 1 of 40 languages is missing: yo.")
+
+
+def test_files_of_languages_that_the_scheme_does_not_know_are_said_to_be_ignored(folders):
+    (folders[0] / "pawsx" / "test-sw.tsv").write_text("0\n1\n")
+    (folders[0] / "pawsx" / ".DS_Store").touch()
+    assert score_folder(*folders, XTREME)["ignored"] == ["pawsx/test-sw.tsv"]
+
+
 def test_partially_what_is_there_is_scored_and_every_average_over_it_is_absent(folders):
     predictions, labels = folders
     whole = score_folder(*folders, XTREME)

@@ -39,8 +39,8 @@ def score_folder(predictions: Path, labels: Path, scheme: Scheme, partial: bool 
 
     {"tasks": {"xnli": {"accuracy": {"ar": ..}, "average": ..}}, "groups": {"qa": ..}, "average": ..,
     "missing": {"average": ["tatoeba"], ..}, "missing_languages": {"udpos": ["af"], ..}, "ignored": [..]}. An average
-    with a missing task or language is None, and `missing` and `missing_languages` say which; `ignored` are folders that
-    the scheme does not know.
+    with a missing task or language is None, and `missing` and `missing_languages` say which; `ignored` are folders and
+    files of predictions that the scheme does not know.
     A task is scored when both folders have it; DataError names every malformed or mismatched file, and, unless what is
     there is to be scored (`partial`), the languages that are missing.
     """
@@ -68,8 +68,17 @@ def score_folder(predictions: Path, labels: Path, scheme: Scheme, partial: bool 
         raise DataError(Problem(str(predictions), f"has no file that {labels} has too: nothing can be scored."))
     return {
         **_summary(scheme, heads, tasks, values),
-        "ignored": sorted({p.name for p in predictions.iterdir() if p.is_dir()} - set(scheme.tasks)),
+        "ignored": _ignored(predictions, tasks, scheme),
     }
+
+
+def _ignored(predictions: Path, tasks: Mapping[str, Sequence[str]], scheme: Scheme) -> list[str]:
+    """Folders and files of predictions that are of no task or language of the scheme."""
+    found = [p.name for p in predictions.iterdir() if p.is_dir() and p.name not in scheme.tasks]
+    for name, languages in tasks.items():
+        known = {_file(scheme.of(name), language) for language in languages}
+        found += [f"{name}/{p.name}" for p in (predictions / name).iterdir() if p.name not in known]
+    return sorted(one for one in found if not Path(one).name.startswith("."))
 
 
 def _summary(
@@ -110,15 +119,18 @@ def _told_absent(absent: Mapping[str, Absent], tasks: Mapping[str, Sequence[str]
     """A line for each folder of a task that lacks languages; the last says how to do without them."""
     problems = []
     for name, sides in absent.items():
+        folders: dict[tuple[str, ...], list[Path]] = {}
         for folder, missing in sides.items():
+            folders.setdefault(tuple(missing), []).append(folder)
+        for missing, lacking in folders.items():
             if not missing:
                 continue
-            n, wanted = len(missing), len(tasks[name])
+            n = len(missing)
             shown = ", ".join(missing[:SHOWN]) + (f" and {n - SHOWN} more" if n > SHOWN else "")
-            what = f"{n} of {wanted} languages {'is' if n == 1 else 'are'} missing: {shown}."
-            others = sorted(p.name for one in missing for p in folder.glob(f"test-{one}.*"))
+            what = f"{n} of {len(tasks[name])} languages {'is' if n == 1 else 'are'} missing: {shown}."
+            others = sorted(p.name for folder in lacking for one in missing for p in folder.glob(f"test-{one}.*"))
             hint = f"There is {others[0]}, but files of {name} end in .{scheme.of(name).file}." if others else ""
-            problems.append(Problem(str(folder), what, hint))
+            problems.append(Problem(" and ".join(map(str, lacking)), what, hint))
     if problems and not problems[-1].hint:
         problems[-1] = replace(problems[-1], hint="With --partial what is there is scored.")
     return problems
