@@ -60,7 +60,7 @@ def iter_planned_examples(
     what was taken before counts only once the iterator has ended.
     """
     try:
-        yield from iter_examples(task, split, language, limit)
+        yield from iter_examples(_pinned(task, split, language, planned), split, language, limit)
     except Unreachable as error:
         if not planned or _missing(split, language) in planned:
             raise
@@ -69,8 +69,22 @@ def iter_planned_examples(
         _require_planned(task, split, language, planned)
 
 
+def _pinned(task: Task, split: Split, language: str, planned: Sequence[str]) -> Task:
+    """The task with the commits that were planned: a branch may have moved since, and the Hub is not asked again."""
+
+    def pinned(source: Source) -> Source:
+        start = f"{split} hub:{source.hub}@"
+        commits = {entry[len(start) :].partition("[")[0] for entry in planned if entry.startswith(start)}
+        at = [source.model_copy(update={"revision": commit}) for commit in commits]
+        fits = [s for s in at if f"{split} {_fingerprint(s, code_of(task, language), language)}" in planned]
+        return fits[0] if len(fits) == 1 else source
+
+    sources = tuple(pinned(source) if source.hub else source for source in getattr(task.data, split))
+    return task.model_copy(update={"data": task.data.model_copy(update={split: sources})})
+
+
 def _require_planned(task: Task, split: Split, language: str, planned: Sequence[str]) -> None:
-    """Compare local files; the Hub is not asked again, hours of work are not to depend on its mood."""
+    """Compare local files; what is on the Hub was read at the commit that was planned."""
     code = code_of(task, language)
     for source in getattr(task.data, split):
         if source.file and f"{split} {_fingerprint(source, code, language)}" not in planned:
