@@ -181,6 +181,22 @@ BEYOND: dict[str, tuple[dict[str, bytes | str], str]] = {
     ),
     "csv": ({"d/t.csv": "n,text\n1,a\n2,b\n"}, card({"d": {"test": "d/t.csv"}})),
     "jsonl": ({"d/t.jsonl": '{"n": 1}\n{"n": 2}\n'}, card({"d": {"test": "d/*"}})),
+    "another yaml file that says which files": (
+        {
+            "t.parquet": file(NUMBERED, TWO),
+            "other.parquet": file(NUMBERED[:2], TWO),
+            ".huggingface.yaml": "configs:\n- config_name: d\n  data_files: [{split: test, path: other.parquet}]\n",
+        },
+        card({"d": {"test": "t.parquet"}}),
+    ),
+    "columns chosen in the card": (
+        {"d/t.parquet": file(NUMBERED, TWO)},
+        card({"d": {"test": "d/t.parquet"}}).replace("  data_files:", "  columns: [text]\n  data_files:"),
+    ),
+    "a folder instead of files": (
+        {"d/test.parquet": file(NUMBERED, TWO)},
+        "---\nconfigs:\n- config_name: d\n  data_dir: d\n---\n",
+    ),
     "no card": ({"data/test-00000-of-00001.parquet": file(NUMBERED, TWO)}, ""),
 }
 
