@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from xharness.adapter import Adapter, Example, load_adapter
@@ -35,13 +36,19 @@ def iter_examples(
     parts = parts_of(task, split, language)
     adapter = load_adapter(task.adapter)
     cap = getattr(limit or Limit(), split)
-    n = _known_length(parts) if cap is not None else None
-    found = _checked(parts, adapter, split)
-    if cap is not None and n is None:
+    checked = _checked(parts, adapter, split)
+    if cap is None:
+        yield from checked
+        return
+    n, first = _known_length(parts), next(checked)
+    if n is None:
         # The choice depends on how many there are: the rows are read twice, and held never.
-        n = sum(1 for _ in found)
-        found = (example for _, example in _placed(parts, adapter))
-    yield from _capped(found, n, cap, seed)
+        n = 1 + sum(1 for _ in checked)
+        kept = _chosen(n, cap, seed, first)
+        yield from (example for _, example in _placed(parts, adapter, kept))
+    else:
+        kept = _chosen(n, cap, seed, first)
+        yield from (example for index, example in enumerate(chain([first], checked)) if _keeps(kept, index))
 
 
 def _known_length(parts: list[Part]) -> int | None:
@@ -49,23 +56,23 @@ def _known_length(parts: list[Part]) -> int | None:
     return None if None in lengths else sum(n for n in lengths if n is not None)
 
 
-def _capped(found: Iterator[Example], n: int | None, cap: int | None, seed: int) -> Iterator[Example]:
-    """The rows that a cap keeps; the sides of a bitext are whole, or their gold pairs would be torn apart."""
-    kept: bytes | None = None
-    for index, example in enumerate(found):
-        if index == 0 and n is not None and cap is not None and cap < n and "side" not in example:
-            kept = _chosen(n, cap, seed)
-        if kept is None or (index < len(kept) and kept[index]):
-            yield example
+def _chosen(n: int, cap: int, seed: int, first: Example) -> bytes | None:
+    """A byte for each of n rows, 1 for those that a cap keeps: the same of parallel languages. None keeps all.
 
-
-def _chosen(n: int, cap: int, seed: int) -> bytes:
-    """A byte for each of n rows, 1 for those that a cap keeps: the same of parallel languages."""
+    The sides of a bitext are whole, or their gold pairs would be torn apart.
+    """
+    if cap >= n or "side" in first:
+        return None
     import numpy
 
     kept = numpy.zeros(n, dtype=numpy.uint8)
     kept[numpy.random.default_rng(seed).permutation(n)[:cap]] = 1
     return kept.tobytes()
+
+
+def _keeps(kept: bytes | None, index: int) -> bool:
+    """Whether a row is kept; what a file has grown by since it was counted is not."""
+    return kept is None or (index < len(kept) and kept[index] == 1)
 
 
 def _checked(parts: list[Part], adapter: Adapter, split: Split) -> Iterator[Example]:
@@ -98,16 +105,18 @@ def _checked(parts: list[Part], adapter: Adapter, split: Split) -> Iterator[Exam
         require_gold(about, _placed(parts, adapter), SHOWN)
 
 
-def _placed(parts: list[Part], adapter: Adapter) -> Iterator[Placed]:
-    """The examples of the parts with their places, not checked."""
-    for part in parts:
-        for number, row in part.rows():
-            where = part.where(number)
-            example = _named(row, part.columns, adapter, where, side=part.source.side)
-            given = example.get("id")
-            example["id"] = part.id_of(number) if given is None else str(given)
-            example["language"] = part.language
-            yield where, example
+def _placed(parts: list[Part], adapter: Adapter, kept: bytes | None = None) -> Iterator[Placed]:
+    """The examples of the parts with their places, not checked; those of `kept` only."""
+    rows = ((part, number, row) for part in parts for number, row in part.rows())
+    for index, (part, number, row) in enumerate(rows):
+        if kept is not None and not _keeps(kept, index):
+            continue
+        where = part.where(number)
+        example = _named(row, part.columns, adapter, where, side=part.source.side)
+        given = example.get("id")
+        example["id"] = part.id_of(number) if given is None else str(given)
+        example["language"] = part.language
+        yield where, example
 
 
 def _complaint(task: Task, adapter: Adapter, example: Example) -> str | None:

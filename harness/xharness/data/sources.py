@@ -14,7 +14,7 @@ from typing import Any
 from xharness.data.hub import hub_length, hub_rows
 from xharness.data.readers import Located, located, read
 from xharness.errors import DataError, Problem, nearest
-from xharness.spec.task import ColumnPath, Source, Split, Task
+from xharness.spec.task import ColumnPath, Format, Source, Split, Task
 
 VALUES = 1000
 """Values of a column that are remembered, for the message that no row has the one wanted."""
@@ -49,6 +49,11 @@ class Part:
         return code_of(self.task, self.language)
 
     @cached_property
+    def form(self) -> Format | None:
+        """The format of a local file."""
+        return self.source.file_format
+
+    @cached_property
     def columns(self) -> dict[str, ColumnPath]:
         """The adapter's columns to the data's."""
         given = self.source.columns
@@ -56,9 +61,7 @@ class Part:
 
     def where(self, number: int) -> str:
         """How a message names a row."""
-        if self.source.file:
-            return located(self.name, self.source.file_format, number)
-        return f"{self.name}, row {number}"
+        return located(self.name, self.form, number) if self.form else f"{self.name}, row {number}"
 
     def id_of(self, number: int) -> str:
         """The id of a row that has none: no other row of the split has it."""
@@ -89,7 +92,7 @@ class Part:
         try:
             if not self.source.file:
                 return hub_length(*self._hub())
-            if self.source.file_format == "parquet":
+            if self.form == "parquet":
                 return _parquet_rows(path_of(self.source, self.code))
         except DataError:
             pass
@@ -137,9 +140,8 @@ class Part:
         if self.source.file:
             columns = self.columns
             header = not all(isinstance(c, str) and c.isdigit() for c in columns.values()) or not columns
-            form = self.source.file_format
-            assert form is not None
-            return read(path_of(self.source, self.code), form, header)
+            assert self.form is not None
+            return read(path_of(self.source, self.code), self.form, header)
         return enumerate(hub_rows(*self._hub()), 1)
 
     def _hub(self) -> tuple[str, str | None, str, str | None]:
