@@ -82,3 +82,31 @@ def test_a_missing_data_set_and_a_missing_model_are_named(hub: dict[str, str], t
     assert "model nobody/lost" in text
     assert "dataset nobody/nothing" in text
     assert "Traceback" not in text
+
+
+ROWS = """
+import json, sys
+import datasets
+from xharness.data import hub
+datasets.disable_progress_bars()
+for repo in json.loads(sys.argv[1]):
+    repository = hub.repository_at(repo, hub.hub_commit("dataset", repo, None))
+    # One config of each set of columns.
+    for config in {repr(repository.info(c).get("features")): c for c in repository.configs}.values():
+        name, split = config["config_name"], config["data_files"][-1]["split"]
+        found = list(hub.hub_rows(repo, name, split, None))
+        held = list(datasets.load_dataset(repo, name, split=split))
+        assert repr(found) == repr(held), (repo, name, split)
+        print(repo, name, split, len(found))
+"""
+
+
+def test_rows_of_every_public_data_set_are_those_of_load_dataset(hub: dict[str, str]) -> None:
+    folder = HUB.parent / "repos" / "datasets"
+    repos = [path.relative_to(folder).as_posix() for path in sorted(folder.glob("*/*"))]
+    done = subprocess.run(
+        [sys.executable, "-c", ROWS, json.dumps(repos)],
+        capture_output=True, text=True, timeout=600, check=False, env={**os.environ, **hub},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert {line.split()[0] for line in done.stdout.splitlines()} == set(repos)

@@ -7,13 +7,15 @@ version of the built-in generator. It counts in content keys.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from xharness.adapter import Example
-from xharness.data.examples import code_of, examples, path_of, shortened
+from xharness.data.examples import iter_examples
+from xharness.data.hub import hub_commit
 from xharness.data.readers import VERSION
+from xharness.data.sources import code_of, path_of
 from xharness.errors import DataError, Problem, Unforeseen, Unreachable
 from xharness.spec.task import Limit, Source, Split, Task
 
@@ -45,24 +47,45 @@ def _missing(split: str, language: str) -> str:
 def planned_examples(
     task: Task, split: Split, language: str, limit: Limit | None, planned: Sequence[str]
 ) -> list[Example]:
-    """`examples`, for a result that is kept under the name of the data that were there when the run was planned.
+    """All of `iter_planned_examples` at once."""
+    return list(iter_planned_examples(task, split, language, limit, planned))
+
+
+def iter_planned_examples(
+    task: Task, split: Split, language: str, limit: Limit | None, planned: Sequence[str]
+) -> Iterator[Example]:
+    """`iter_examples`, for a result that is kept under the name of the data that were there when the run was planned.
 
     DataError where a language's data are wrong, which is a result; Unforeseen where they are not what they were, or
-    cannot be had any more, which is none. Without `planned` nothing is compared.
+    cannot be had any more, which is none. Without `planned` nothing is compared. What is compared is so at the end:
+    what was taken before counts only once the iterator has ended.
     """
     try:
-        found = examples(task, split, language, limit)
+        yield from iter_examples(_pinned(task, split, language, planned), split, language, limit)
     except Unreachable as error:
         if not planned or _missing(split, language) in planned:
             raise
         raise Unforeseen(*error.problems) from None
     if planned:
         _require_planned(task, split, language, planned)
-    return found
+
+
+def _pinned(task: Task, split: Split, language: str, planned: Sequence[str]) -> Task:
+    """The task with the commits that were planned: a branch may have moved since, and the Hub is not asked again."""
+
+    def pinned(source: Source) -> Source:
+        start = f"{split} hub:{source.hub}@"
+        commits = {entry[len(start) :].partition("[")[0] for entry in planned if entry.startswith(start)}
+        at = [source.model_copy(update={"revision": commit}) for commit in commits]
+        fits = [s for s in at if f"{split} {_fingerprint(s, code_of(task, language), language)}" in planned]
+        return fits[0] if len(fits) == 1 else source
+
+    sources = tuple(pinned(source) if source.hub else source for source in getattr(task.data, split))
+    return task.model_copy(update={"data": task.data.model_copy(update={split: sources})})
 
 
 def _require_planned(task: Task, split: Split, language: str, planned: Sequence[str]) -> None:
-    """Compare local files; the Hub is not asked again, hours of work are not to depend on its mood."""
+    """Compare local files; what is on the Hub was read at the commit that was planned."""
     code = code_of(task, language)
     for source in getattr(task.data, split):
         if source.file and f"{split} {_fingerprint(source, code, language)}" not in planned:
@@ -98,34 +121,3 @@ def _sha256(path: Path, changed: int, size: int) -> str:
     """Remembered until the file is written again."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-@lru_cache(maxsize=1024)
-def hub_commit(kind: str, repo: str, revision: str | None) -> str:
-    """The commit a revision of a hub repository stands at; from the local cache when the Hub cannot be reached."""
-    from huggingface_hub import HfApi, constants
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
-
-    if revision and len(revision) == 40 and all(c in "0123456789abcdef" for c in revision):
-        return revision
-    try:
-        info = HfApi().repo_info(repo, repo_type=kind, revision=revision, timeout=20)
-        return str(info.sha)
-    except (RepositoryNotFoundError, RevisionNotFoundError):
-        what = f"revision '{revision}' of it" if revision else "it"
-        raise DataError(
-            Problem(
-                f"{kind} {repo}", f"the Hub does not have {what}.", "Check the id; private ones need `hf auth login`."
-            )
-        ) from None
-    except Exception as error:  # What a dead network raises depends on the HTTP library underneath.
-        folder = Path(constants.HF_HUB_CACHE) / f"{kind}s--{repo.replace('/', '--')}" / "refs" / (revision or "main")
-        if folder.is_file():
-            return folder.read_text().strip()
-        raise DataError(
-            Problem(
-                f"{kind} {repo}",
-                f"the Hub cannot be reached and nothing is cached: {shortened(str(error))}",
-                "Check the network, HF_ENDPOINT and HF_HUB_OFFLINE.",
-            )
-        ) from None

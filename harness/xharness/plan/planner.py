@@ -20,6 +20,7 @@ import xharness
 from xharness.adapter import load_adapter
 from xharness.collect.cells import Cell
 from xharness.data import fingerprints as data
+from xharness.data.hub import hub_commit
 from xharness.errors import CheckpointError, DataError, HarnessError, Problem, nearest
 from xharness.plan.plan import Plan, Step
 from xharness.spec.device import Device
@@ -198,7 +199,7 @@ def identity_of(checkpoint: Checkpoint) -> str:
     """A checkpoint by content: a hub commit, or the checksum of a folder's files; CheckpointError without one."""
     if checkpoint.hub:
         try:
-            return f"hub:{checkpoint.hub}@{data.hub_commit('model', checkpoint.hub, checkpoint.revision)}"
+            return f"hub:{checkpoint.hub}@{hub_commit('model', checkpoint.hub, checkpoint.revision)}"
         except DataError as error:
             raise CheckpointError(*error.problems) from None
     folder = builtin_folder(checkpoint.builtin) if checkpoint.builtin else Path(str(checkpoint.path)).expanduser()
