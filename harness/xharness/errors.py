@@ -86,11 +86,40 @@ class StoreError(HarnessError):
     exit_code = ExitCode.FAILED
 
 
+SHOWN = 12
+"""Names that a message lists at the most."""
+SHOWN_CHARACTERS = 240
+"""Their length together, at the most, where there is more than one."""
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """The sentence that names the valid name closest to `name`, or lists the valid names."""
-    names = sorted(valid)
+    names = sorted(set(valid))
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"Did you mean '{close[0]}'?"
-    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-    return f"Allowed: {shown}." if names else ""
+    return f"Allowed: {listed(names, name)}." if names else ""
+
+
+def listed(names: Iterable[str], near: str = "", most: int = SHOWN) -> str:
+    """Names in a message: all where they are few; else as many as are read, those closest to `near` first."""
+    every = list(dict.fromkeys(names))
+    if len(every) <= most and len(", ".join(every)) <= SHOWN_CHARACTERS:
+        return ", ".join(every)
+    if near:
+        every = closest(near, every)
+    while len(every[:most]) > 1 and len(", ".join(every[:most])) > SHOWN_CHARACTERS:
+        most = min(most, len(every)) - 1
+    return f"{', '.join(every[:most])} and {len(every) - most} more"
+
+
+def closest(name: str, names: Iterable[str]) -> list[str]:
+    """The names, most like `name` first; those that are equally like it keep their order."""
+    # It indexes its second sequence once for all that are compared with it.
+    matcher = difflib.SequenceMatcher(None, "", name[:200])
+
+    def likeness(other: str) -> float:
+        matcher.set_seq1(other)
+        return matcher.ratio()
+
+    return sorted(names, key=likeness, reverse=True)

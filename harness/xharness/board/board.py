@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from xharness.errors import listed
 from xharness.record import Record
 from xharness.score.averages import Average, Summary, by_family, by_script, by_size, by_transfer, summarise
 from xharness.score.choice import Choice, best_per_target
@@ -322,7 +323,7 @@ def _footnotes(run: Mapping[str, Any]) -> list[str]:
         metrics.setdefault(task["metric"], []).append(task["title"])
     for target, kept in languages_of(run).items():
         if len(kept) < (want := len(run["tasks"][target]["languages"])):
-            notes.append(f"{run['tasks'][target]['title']}: only {', '.join(kept)}, {len(kept)} of {want} languages")
+            notes.append(f"{run['tasks'][target]['title']}: only {listed(kept)}, {len(kept)} of {want} languages")
     notes.append("metrics: " + "; ".join(f"{m}: {', '.join(names)}" for m, names in metrics.items()))
     retrieval = [t for t in run["targets"] if run["tasks"][t]["adapter"] == "retrieval"]
     for name, checkpoint in run["checkpoints"].items():

@@ -13,7 +13,7 @@ import typer
 
 from xharness.cli import options as o
 from xharness.cli.output import writable, write
-from xharness.errors import UsageError, nearest
+from xharness.errors import UsageError, listed, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -154,7 +154,7 @@ def _checkpoint(given: str, named: str | None, run: Mapping[str, Any]) -> str:
     if named is None and len(known) == 1:
         return str(known[0])
     if named is None:
-        raise UsageError(f"{given}: the run has several checkpoints; add one in brackets: {', '.join(known)}.")
+        raise UsageError(f"{given}: the run has several checkpoints; add one in brackets: {listed(known)}.")
     if named not in known:
         raise UsageError(f"{given}: the run has no checkpoint '{named}'. {nearest(named, known)}")
     return named

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from xharness.adapter import Adapter, installed_adapters, load_adapter
 from xharness.collect.patterns import check_patterns
-from xharness.errors import Problem, UsageError, nearest
+from xharness.errors import Problem, UsageError, listed, nearest
 from xharness.metrics import METRICS, metric
 from xharness.plugins import load_plugins
 from xharness.spec.load import NONE, Loaded
@@ -173,7 +173,7 @@ def _metrics(task: Task, adapter: Adapter | None, file: Document, loaded: Loaded
                 yield file.problem((key,), f"there is no metric called '{name}'.", nearest(name, known), name)
             continue
         if adapter is not None and re.sub(r"_at_\d+$", "_at_", name) not in families:
-            allowed = ", ".join(m for m in adapter.metrics if m in METRICS)
+            allowed = listed((m for m in adapter.metrics if m in METRICS), name)
             what = f"the metric '{name}' does not fit the {adapter.name} adapter."
             yield file.problem((key,), what, f"Allowed: {allowed}.", name)
 
@@ -248,7 +248,14 @@ def _tuning(name: str, task: Task, file: Document, loaded: Loaded) -> Iterator[P
     elif any(loaded.told(file_of(loaded, t.name), "labels") for t in (source, task)):
         return
     elif source.labels != task.labels and task.adapter != "multiple_choice":
-        what = (
-            f"'{source.name}' has other labels ({', '.join(source.labels)}) than '{name}' ({', '.join(task.labels)})."
-        )
-        yield file.problem(path, what, "The order counts too.")
+        yield file.problem(path, _labels_differ(source, task), "Both must have the same, in the same order.")
+
+
+def _labels_differ(source: Task, task: Task) -> str:
+    """The labels that only one of two tasks has; where there are none, they stand in another order."""
+    sides = ((source, task), (task, source))
+    own = [(a.name, [label for label in a.labels if label not in b.labels]) for a, b in sides]
+    said = [f"only '{name}' has {listed(labels)}" for name, labels in own if labels]
+    if not said:
+        return f"'{source.name}' has the labels of '{task.name}' in another order."
+    return f"'{source.name}' has other labels than '{task.name}': {'; '.join(said)}."

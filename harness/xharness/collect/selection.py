@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from xharness.collect.cells import Cell, glob, mark_names, matches
 from xharness.collect.expression import compile_expression
-from xharness.errors import NothingSelected, UsageError, nearest
+from xharness.errors import NothingSelected, UsageError, closest, listed, nearest
 from xharness.spec.load import Loaded, find_suite
 
 
@@ -121,7 +121,7 @@ def _by_ids(cells: Sequence[Cell], ids: Sequence[str], loaded: Loaded) -> list[C
             raise UsageError(_of_another(given, asked.suite, loaded))
         hits = [c for c in cells if matches(asked.name, c)]
         if not hits:
-            raise NothingSelected(f"no cell is called '{given}'. {nearest(asked.name, _names(cells))}")
+            raise NothingSelected(f"no cell is called '{given}'. {_nearest_name(asked.name, cells)}")
         if asked.languages:
             _check_languages(given, asked, hits, loaded)
         for cell in hits:
@@ -144,9 +144,8 @@ def _check_languages(given: str, asked: _Id, hits: Sequence[Cell], loaded: Loade
     if not lacking or (asked.is_pattern and len(lacking) < len(asked.languages)):
         return
     targets = " or ".join(dict.fromkeys(c.target for c in hits[:3]))
-    close = sorted(has, key=lambda code: -difflib.SequenceMatcher(None, lacking[0], code).ratio())
     who = "no target of these cells has" if asked.is_pattern else f"{targets} does not have"
-    what = f"the language '{lacking[0]}'. Languages there: {', '.join(close)}."
+    what = f"the language '{lacking[0]}'. Languages there: {listed(closest(lacking[0], has))}."
     raise NothingSelected(f"'{given}': {who} {what}")
 
 
@@ -159,7 +158,7 @@ def unmatched(cells: Sequence[Cell], selection: Selection, loaded: Loaded) -> di
         if not asked.is_of(loaded):
             out[given] = f"--deselect '{given}' is of another suite, and leaves out nothing here."
         elif not hits:
-            close = nearest(asked.name, _names(cells)) if len(asked.name) < 200 else ""
+            close = _nearest_name(asked.name, cells) if len(asked.name) < 200 else ""
             out[given] = f"--deselect '{given}' leaves out nothing: no cell is called so. {close}".rstrip()
         elif asked.languages:
             try:
@@ -183,8 +182,14 @@ def _without(cells: Iterable[Cell], given: Sequence[str], loaded: Loaded) -> lis
     return out
 
 
-def _names(cells: Sequence[Cell]) -> set[str]:
-    return {f"{c.intermediate}->{c.target}" for c in cells} | {c.name for c in cells[:2000]}
+def _nearest_name(given: str, cells: Sequence[Cell]) -> str:
+    """The name closest to one that no cell has: a cell's whole one where a bracket was given."""
+    pair, bracket, _ = given.partition("[")
+    pairs = {f"{c.intermediate}->{c.target}" for c in cells}
+    close = difflib.get_close_matches(pair, pairs, n=1)
+    if bracket and close:
+        return nearest(given, [c.name for c in cells if c.name.startswith(f"{close[0]}[")])
+    return nearest(pair, pairs)
 
 
 def _by_keyword(cells: Iterable[Cell], text: str, loaded: Loaded) -> list[Cell]:
@@ -226,7 +231,7 @@ def _nearest_id(text: str, cells: Sequence[Cell]) -> str:
         close = difflib.get_close_matches(word, parts, n=1) if word not in ("and", "or", "not") else []
         if close and close[0] != word:
             return f"Did you mean '{close[0]}', as in {parts[close[0]]}?"
-    return nearest(text, _names(cells))
+    return _nearest_name(text, cells)
 
 
 def _nothing(cells: Sequence[Cell], selection: Selection) -> str:
@@ -243,4 +248,4 @@ def _nothing(cells: Sequence[Cell], selection: Selection) -> str:
         "--deselect": selection.deselect,
     }
     words = [*selection.ids, *(f"{option} {value}" for option, values in narrowed.items() for value in values)]
-    return f"the selection ({', '.join(words)}) leaves none of {len(cells)} cells."
+    return f"the selection ({listed(words)}) leaves none of {len(cells)} cells."

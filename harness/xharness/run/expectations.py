@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xharness.collect.cells import Cell, matches
-from xharness.errors import HarnessError
+from xharness.errors import HarnessError, listed
 from xharness.record import Record
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.suite import Expect
@@ -118,11 +118,11 @@ def _unjudged(short: Cell, cell: Cell, languages: Sequence[str], values: dict[st
     who = "the cell" if short.name == cell.name else short.name
     left_out = cell.languages is not None and not set(languages) <= set(cell.languages)
     if short.name == cell.name and left_out:
-        return f"this run took only {', '.join(cell.languages or ())} of {cell.target}"
+        return f"this run took only {listed(cell.languages or ())} of {cell.target}"
     lacking = [language for language in languages if language not in values]
     if not values or len(lacking) == len(languages):
         return f"{who} has no score in this run"
-    return f"{who} has no score in {', '.join(lacking)}"
+    return f"{who} has no score in {listed(lacking)}"
 
 
 def _words(expect: Expect) -> str:

@@ -11,7 +11,7 @@ from xharness.adapter import Example, load_adapter, retrieval_adapter
 from xharness.collect.cells import Cell, collect, matches, skipper
 from xharness.collect.fit import check_known, file_of, meant_adapter
 from xharness.data.examples import examples
-from xharness.errors import ExitCode, HarnessError, Problem, Unreachable, UsageError
+from xharness.errors import ExitCode, HarnessError, Problem, Unreachable, UsageError, listed
 from xharness.plan.planner import identity_of
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.parse import Document, KeyPath, told
@@ -239,9 +239,7 @@ def _unused_labels(task: Task, rows: Sequence[Example], report: Report) -> None:
         return
     missing = sorted(set(task.labels) - set(adapter.labels_of(task, rows)))
     if missing:
-        report.notes.append(
-            f"task {task.name}: no train row has the label{'s' * (len(missing) > 1)} {', '.join(missing)}"
-        )
+        report.notes.append(f"task {task.name}: no train row has the label{'s' * (len(missing) > 1)} {listed(missing)}")
 
 
 def _lengths(task: Task, rows: Sequence[Example], tokenizer: Any) -> list[int]:
@@ -293,9 +291,7 @@ def _tokenizer(checkpoint: Checkpoint, loaded: Loaded, report: Report) -> Any:
     asked = {name: _length(name, loaded) for name in loaded.targets if name in loaded.tasks}
     cut = sorted(name for name, length in asked.items() if length > most)
     if cut:
-        report.notes.append(
-            f"checkpoint {checkpoint.name} has {most} positions: inputs of {', '.join(cut)} are cut to it"
-        )
+        report.notes.append(f"checkpoint {checkpoint.name} has {most} positions: inputs of {listed(cut)} are cut to it")
     layers = getattr(config, "num_hidden_layers", None)
     layer = checkpoint.retrieval.layer
     if layer is not None and layers is not None and not -layers - 1 <= layer <= layers:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from xharness.errors import listed
 from xharness.record import Record
 from xharness.score.matching import Side
 
@@ -68,12 +69,12 @@ def _choose(
         else:
             scores[intermediate] = statistics.fmean(cell["dev"] for cell in mine)
     if without:
-        reason = "no score on English dev" + ("" if not scores else f" for {', '.join(without)}")
+        reason = "no score on English dev" + ("" if not scores else f" for {listed(without)}")
         return Choice(checkpoint, target, None, reason=reason)
     if not scores:
         return Choice(checkpoint, target, None, reason="no cell passed")
     best = max(scores, key=lambda name: scores[name])
-    reason = f"not in the choice, failed or skipped: {', '.join(left_out)}" if left_out else ""
+    reason = f"not in the choice, failed or skipped: {listed(left_out)}" if left_out else ""
     return Choice(checkpoint, target, best, scores[best], reason)
 
 
