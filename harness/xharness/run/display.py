@@ -94,7 +94,9 @@ class Display:
             return
         done, total, unit = event.get("done", 0), event.get("total"), event.get("unit", "")
         speed = f", {event['tokens_per_second']:,.0f} tokens/s" if event.get("tokens_per_second") else ""
-        note = f", {event['note']}" if event.get("note") else ""
+        # A step that has nothing else to tell notes its own label, which begins the line.
+        repeated = event.get("note") == self.plan.steps[event["key"]].work.label
+        note = f", {event['note']}" if event.get("note") and not repeated else ""
         self.under_way.update(row, completed=done, total=total, progress=f"{done}/{total} {unit}{speed}{note}")
 
     def _on_waiting(self, event: dict[str, Any]) -> None:
