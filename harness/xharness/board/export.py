@@ -13,6 +13,7 @@ from typing import Any
 from xharness.board.board import Board, Value, make_board
 from xharness.board.show import row_label
 from xharness.record import Record
+from xharness.score.rounding import direction, gained, rounded
 from xharness.score.scheme import scheme_of
 
 
@@ -37,9 +38,11 @@ def as_csv(run: Mapping[str, Any], records: Sequence[Record]) -> str:
 
 
 def _plain(value: Value, strong: Callable[[str], str], sign: str) -> str:
+    if not value.want:
+        return ""
     if value.mean is None:
         return value.state or f"— {value.have}/{value.want}"
-    text = f"{value.mean:.1f}" + (f"{sign}{value.spread:.1f}" if value.spread is not None else "")
+    text = rounded(value.mean) + (f"{sign}{value.spread:.1f}" if value.spread is not None else "")
     return strong(text) if value.best else text
 
 
@@ -56,7 +59,7 @@ def as_latex(run: Mapping[str, Any], records: Sequence[Record]) -> str:
     def cell(value: Value) -> str:
         text = _plain(value, lambda t: rf"\textbf{{{t}}}", r"$_{\pm}$").replace("—", "--")
         star = "*" if value.significant else ""
-        return text + (f"$^{{{value.gain:+.1f}{star}}}$" if value.gain is not None else "")
+        return text + (f"$^{{{gained(value.gain)}{star}}}$" if value.gain is not None else "")
 
     lines = [
         f"% {board.title}" + (f" -- {board.note}" if board.note else ""),
@@ -85,8 +88,8 @@ def as_html(run: Mapping[str, Any], records: Sequence[Record]) -> str:
         text = html.escape(_plain(value, lambda t: t, "±"))
         text = f"<b>{text}</b>" if value.best else text
         if value.gain is not None:
-            word = "up" if value.gain > 0 else "down"
-            text += f'<small class="{word}">{value.gain:+.1f}{"*" if value.significant else ""}</small>'
+            way = ("", ' class="up"', ' class="down"')[direction(value.gain)]
+            text += f"<small{way}>{gained(value.gain)}{'*' if value.significant else ''}</small>"
         return f'<td class="{"" if kind == "target" else "mean"}">{text}</td>'
 
     head = "".join(f"<th>{html.escape(c.title)}</th>" for c in board.columns)

@@ -47,7 +47,7 @@ def significant_gains(
 
 
 def _compute(run: Mapping[str, Any], records: Sequence[Record], store: Store) -> frozenset[tuple[str, str, str]]:
-    from xharness.board.board import languages_of
+    from xharness.board.grid import languages_of
     from xharness.score.compare import significant_against_none
     from xharness.score.matching import sides_of
 

@@ -57,9 +57,9 @@ def _table(scores: dict[str, Any], scheme: Scheme) -> Table:
     for name, group in scheme.group.items():
         for task in group.tasks:
             table.add_row(*_row(task, scores["tasks"].get(task), scheme))
-        average = Text(format(average_of(scores, scheme, name), ".2f"), style="bold")
+        average = Text(format(average_of(scores, scheme, name), "z.2f"), style="bold")
         table.add_row(Text(group.title, style="bold"), "", "", "", average, end_section=True)
-    table.add_row(Text("All", style="bold"), "", "", "", Text(format(average_of(scores, scheme), ".2f"), style="bold"))
+    table.add_row(Text("All", style="bold"), "", "", "", Text(format(average_of(scores, scheme), "z.2f"), style="bold"))
     return table
 
 
@@ -68,9 +68,9 @@ def _row(task: str, values: dict[str, Any] | None, scheme: Scheme) -> tuple[str,
         return task, scheme.of(task).metric, "", "", "—"
     per_language = {name: found for name, found in values.items() if name != "average"}
     headline = metric(scheme.of(task).metric).headline
-    means = (f"{name} {sum(per_language[name].values()) / len(per_language[name]):.2f}" for name in headline)
+    means = (f"{name} {sum(per_language[name].values()) / len(per_language[name]):z.2f}" for name in headline)
     count = len(per_language[headline[0]])
-    return task, scheme.of(task).metric, str(count), "\n".join(means), f"{values['average']:.2f}"
+    return task, scheme.of(task).metric, str(count), "\n".join(means), f"{values['average']:z.2f}"
 
 
 def _caption(scores: dict[str, Any]) -> Text | None:
@@ -86,5 +86,5 @@ def _languages(task: str, values: dict[str, Any]) -> Table:
     for name in per_language:
         table.add_column(name, justify="right")
     for language in next(iter(per_language.values())):
-        table.add_row(language, *(f"{found[language]:.2f}" for found in per_language.values()))
+        table.add_row(language, *(f"{found[language]:z.2f}" for found in per_language.values()))
     return table

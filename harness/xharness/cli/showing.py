@@ -87,7 +87,8 @@ def show_run(
     reasons: str = o.DEFAULT_REASONS,
 ) -> None:
     """Draw a stored run: the board, a breakdown when asked, and why cells failed or were skipped."""
-    from xharness.board.board import breakdown, make_board
+    from xharness.board.board import make_board
+    from xharness.board.breakdown import breakdown
     from xharness.board.show import show_board, show_breakdown, show_groups
     from xharness.board.significance import significant_gains
     from xharness.score.scheme import scheme_of

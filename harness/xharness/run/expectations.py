@@ -11,6 +11,7 @@ from typing import Any
 from xharness.collect.cells import Cell, matches
 from xharness.errors import HarnessError, listed
 from xharness.record import Record
+from xharness.score.rounding import rounded
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.suite import Expect
 
@@ -44,8 +45,10 @@ class Judged:
         why = f" ({self.reason})" if self.reason else ""
         if self.found is None:
             return f"expected {self.expected}, but {self.unjudged or 'the cell has no whole score'}{why}"
-        within = "" if self.low is None else f", 95% interval {self.low:.1f} to {self.high:.1f}"
-        return f"expected {self.expected}, found {self.found:.1f}{within}{why}"
+        within = ""
+        if self.low is not None and self.high is not None:
+            within = f", 95% interval {rounded(self.low)} to {rounded(self.high)}"
+        return f"expected {self.expected}, found {rounded(self.found)}{within}{why}"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,10 @@ from typing import Any
 from xharness.errors import listed
 from xharness.record import Record
 from xharness.score.matching import Side
+from xharness.score.rounding import rounded
 
+BEST = "best per target"
+"""The row that takes every target from the intermediate that is best on its dev set."""
 FAR = 10.0
 """Points above chance from which a seed has clearly learnt its task."""
 NEAR = 1.0
@@ -127,7 +130,8 @@ def degenerate(records: Sequence[Record], metrics: Mapping[str, str]) -> list[De
         levels = {seed: statistics.fmean(chance[row][seed]) for seed in seeds if seed in chance.get(row, {})}
         if len(levels) == len(means):
             for seed in collapsed_seeds(means, statistics.fmean(levels.values())):
-                what = f"scores {means[seed]:.1f}, no more than the majority baseline, while other seeds are far above"
+                score = rounded(means[seed])
+                what = f"scores {score}, no more than the majority baseline, while other seeds are far above"
                 found.setdefault((*row, seed), Degenerate(*row, seed, reason=what))
     return sorted(found.values(), key=lambda d: (d.checkpoint, d.target, d.intermediate, d.seed))
 
