@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from xharness.score.languages import SIZES, UNSEEN, Language, languages
+from xharness.languages import SIZES, UNSEEN, Language, languages
 from xharness.score.scheme import Scheme
 
 ENGLISH = "en"
