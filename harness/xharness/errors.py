@@ -27,14 +27,14 @@ class Problem:
     what: str
     hint: str = ""
     key: tuple[str | int, ...] = field(default=(), compare=False)
-    """The file and the path of the key in it that is of no use, so that what only follows from it is not told."""
+    """File and path of the faulty key, so that problems that merely follow from it are not reported."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}" + (f" {self.hint}" if self.hint else "")
 
 
 class HarnessError(Exception):
-    """A problem a person can mend; shown as a paragraph, never as a traceback."""
+    """A problem that a person can fix; shown as a paragraph, never as a traceback."""
 
     exit_code = ExitCode.INTERNAL
 
@@ -65,17 +65,17 @@ class DataError(HarnessError):
 
 
 class Unreachable(DataError):
-    """Data that cannot be had just now: a file that is gone, a Hub out of reach."""
+    """Data that cannot be read now: a file that is gone, a Hub that cannot be reached."""
 
 
 class Unforeseen(HarnessError):
-    """Data that are not what they were when the run was planned; a step that reads them stores nothing."""
+    """Data that have changed since the run was planned; a step that reads them stores nothing."""
 
     exit_code = ExitCode.FAILED
 
 
 class CheckpointError(HarnessError):
-    """A checkpoint that is missing or no encoder; fails the cells that need it."""
+    """A checkpoint that is missing or is not an encoder; fails the cells that need it."""
 
     exit_code = ExitCode.FAILED
 
@@ -87,9 +87,9 @@ class StoreError(HarnessError):
 
 
 SHOWN = 12
-"""Names that a message lists at the most."""
+"""The most names that a message lists."""
 SHOWN_CHARACTERS = 240
-"""Their length together, at the most, where there is more than one."""
+"""The most characters that they take, unless it is one name."""
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
@@ -102,7 +102,7 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
 
 def listed(names: Iterable[str], near: str = "", most: int = SHOWN) -> str:
-    """Names in a message: all where they are few; else as many as are read, those closest to `near` first."""
+    """Names for a message: all if they are few, else some (closest to `near` first) and the number of the rest."""
     every = list(dict.fromkeys(names))
     if len(every) <= most and len(", ".join(every)) <= SHOWN_CHARACTERS:
         return ", ".join(every)
@@ -114,8 +114,8 @@ def listed(names: Iterable[str], near: str = "", most: int = SHOWN) -> str:
 
 
 def closest(name: str, names: Iterable[str]) -> list[str]:
-    """The names, most like `name` first; those that are equally like it keep their order."""
-    # It indexes its second sequence once for all that are compared with it.
+    """The names, most similar to `name` first; equally similar ones keep their order."""
+    # The matcher indexes its second sequence once, for all comparisons.
     matcher = difflib.SequenceMatcher(None, "", name[:200])
 
     def likeness(other: str) -> float:

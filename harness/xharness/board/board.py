@@ -4,9 +4,9 @@ It computes no metric. Per seed, a target is the mean over its languages, groups
 what is shown is the mean over seeds with its standard deviation, and the difference from the row without an
 intermediate. An average that lacks a member is absent and says how much of it there is.
 
-What the grid leaves out (`include`, `exclude`, or what a run selected) is no cell: its place is empty, and no seed of
-it is missed. Averages are not made smaller for it: all rows of a column average the same members, so a row whose grid
-lacks one has no such average (`— 8/9`). Where a row has no member at all, that place is empty too.
+A place without a cell, because the grid leaves it out (`include`, `exclude`) or the run did not select it, is empty,
+and its seeds are not missing. Averages keep their members all the same: every row averages the same ones, so a row
+that lacks a cell has no such average (`— 8/9`). An average none of whose members has a cell is empty too.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Column:
     """`target`, `group` or `average`."""
     group: str = ""
     note: str = ""
-    """Metric and, for retrieval, how it was read off."""
+    """The metric's name."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _best_rows(run: Mapping[str, Any], chosen: Sequence[Choice], rows: Sequence[
         cells: dict[str, tuple[int, ...]] = {}
         for (owner, intermediate), row in table.cells.items():
             for target, seeds in row.items() if owner == checkpoint else ():
-                # A target without a choice has cells too: its place is not empty.
+                # A target for which none was chosen still has cells, so its place is not empty.
                 if picks.get(target, intermediate) == intermediate:
                     cells[target] = tuple({*cells.get(target, ()), *seeds})
         for target, intermediate in picks.items():
@@ -199,7 +199,7 @@ def _pick(column: Column, summary: Summary) -> Average:
 
 
 def _value(column: Column, mine: Mapping[int, Summary], plain: Mapping[int, Summary], seeds: Sequence[int]) -> Value:
-    """A row's value over the seeds of its cells; nothing without one."""
+    """A row's value over the seeds of its cells; empty if it has none."""
     found = [_pick(column, mine[seed]) for seed in seeds]
     if not found:
         return Value()
@@ -215,7 +215,7 @@ def _value(column: Column, mine: Mapping[int, Summary], plain: Mapping[int, Summ
 
 
 def _states(run: Mapping[str, Any], records: Sequence[Record]) -> dict[tuple[str, str, str], str]:
-    """What else is to be said of a cell: failed, skipped, degenerate."""
+    """What else to say of a cell: failed, skipped, degenerate."""
     out: dict[tuple[str, str, str], str] = {}
     for cell in run["cells"]:
         if cell["status"] in ("failed", "skipped", "not run", "xfailed"):
@@ -230,7 +230,7 @@ def _states(run: Mapping[str, Any], records: Sequence[Record]) -> dict[tuple[str
 
 
 def _mark(rows: list[Row], columns: Sequence[Column], significant: frozenset[tuple[str, str, str]]) -> list[Row]:
-    """Best of each column (where there is something to compare), and the significant gains."""
+    """Mark the best of each column that has several values, and the significant gains."""
     best: dict[str, float] = {}
     for column in columns:
         means = [v.mean for r in rows if (v := r.values[column.name]).mean is not None]

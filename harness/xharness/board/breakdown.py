@@ -16,7 +16,7 @@ def breakdown(
 ) -> dict[str, dict[tuple[str, str], dict[str, Average]]]:
     """target -> (checkpoint, intermediate) -> part -> mean over seeds; a part is a language, family, …
 
-    A row that has no cell of a target is not among its rows.
+    Rows without a cell of a target are left out of its table.
     """
     scores, own, cells = scores_of(run, records), languages_of(run), seeds_of(run)
     split = {"family": by_family, "script": by_script, "size": by_size, "transfer": by_transfer}.get(by)

@@ -28,7 +28,7 @@ def as_json(run: Mapping[str, Any], records: Sequence[Record]) -> str:
 
 
 def as_csv(run: Mapping[str, Any], records: Sequence[Record]) -> str:
-    """One line a record: every language, metric and seed."""
+    """One line per record: every language, metric and seed."""
     stream = io.StringIO()
     names = list(Record.__slots__)
     writer = csv.DictWriter(stream, names, lineterminator="\n")
@@ -80,7 +80,7 @@ th,td{padding:.3rem .6rem;text-align:right;border-bottom:1px solid #ddd}th:first
 
 
 def as_html(run: Mapping[str, Any], records: Sequence[Record]) -> str:
-    """One page that stands alone: no script, nothing fetched."""
+    """One self-contained page: no script, nothing fetched."""
     board = _board(run, records)
     several = len({r.checkpoint for r in board.rows}) > 1
 

@@ -1,4 +1,4 @@
-"""What stands under a board: metrics, parts of languages, how retrieval was read off, what was chosen on dev."""
+"""The notes under a board: languages left out, metrics, retrieval settings, what was chosen on dev."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xharness.score.choice import BEST, Choice
 
 
 def footnotes(run: Mapping[str, Any]) -> list[str]:
-    """What a reader must know to compare: metrics, retrieval settings, failures with their reasons."""
+    """What a reader must know to compare scores: languages left out, metrics, retrieval settings."""
     notes = []
     metrics: dict[str, list[str]] = {}
     for target in run["targets"]:
@@ -35,7 +35,7 @@ def footnotes(run: Mapping[str, Any]) -> list[str]:
 
 
 def choice_notes(run: Mapping[str, Any], chosen: Sequence[Choice]) -> list[str]:
-    """What was chosen for each target, and where nothing could be."""
+    """Which intermediate was chosen for each target, and why none was."""
     notes = []
     for checkpoint in run["checkpoints"]:
         mine = [c for c in chosen if c.checkpoint == checkpoint]

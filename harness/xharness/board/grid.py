@@ -13,7 +13,7 @@ Scores = dict[tuple[str, str], dict[int, dict[str, dict[str, float]]]]
 
 
 def scores_of(run: Mapping[str, Any], records: Iterable[Record], metric: str | None = None) -> Scores:
-    """The headline values of a run, or those of one named value."""
+    """The scores of a run under each target's own metric, or under a given one."""
     scores: Scores = {}
     for r in records:
         if r.metric == (metric or run["tasks"][r.target]["metric"]):
@@ -23,7 +23,7 @@ def scores_of(run: Mapping[str, Any], records: Iterable[Record], metric: str | N
 
 
 def languages_of(run: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Target -> the languages its average needs: all that a cell of the run took of it."""
+    """Target -> the languages that its average needs: those that some cell of the run covers."""
     chosen = run.get("languages_selected", {})
     taken: dict[str, set[str]] = {}
     for cell in run["cells"]:
@@ -46,7 +46,7 @@ def seeds_of(run: Mapping[str, Any]) -> dict[tuple[str, str], Seeds]:
 
 
 def with_targets(scheme: Scheme, run: Mapping[str, Any]) -> Scheme:
-    """The scheme, with targets that it does not know in groups of their own; those alone where it knows none."""
+    """The scheme, with groups for targets that it does not know; those groups alone if it knows none."""
     ours = {
         task["counts_as"]: name for name, task in run["tasks"].items() if task["counts_as"] and name in run["targets"]
     }

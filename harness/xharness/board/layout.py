@@ -1,7 +1,7 @@
 """How a board fits a terminal: the words of its heads, the width of its columns, and in how many tables.
 
-Whole words and two blanks between columns where there is room; then one blank, row labels of two lines, and words cut
-short; only then a second table. Columns are never narrower than what stands in them.
+With enough room, words are whole and columns two blanks apart. With less, one blank apart, then with row labels on two
+lines and abbreviated heads; only then in several tables. A column is never narrower than its contents.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Style:
     gap: int
     """Blanks between columns."""
     letters: int | None = None
-    """Of a word in a head, at the most; None leaves words whole."""
+    """The most letters that a word in a head may have; None keeps words whole."""
     wrapped: bool = False
-    """Whether a row's label may take two lines."""
+    """Whether a row's label may be broken between words."""
 
 
 STYLES = (Style(2), Style(1), *(Style(1, letters, wrapped=True) for letters in (8, 7, 6, 5)))
@@ -49,7 +49,7 @@ class Layout:
 def fitted(columns: Sequence[Column], filled: Mapping[str, int], labels: Sequence[str], width: int) -> Layout:
     """The roomiest layout of those with the fewest tables.
 
-    `filled` is the width of what stands in each column, `labels` what stands before the rows.
+    `filled` is the width of each column's contents.
     """
     return min(
         (_styled(style, columns, filled, labels, width) for style in STYLES), key=lambda found: len(found.tables)
@@ -64,7 +64,7 @@ def _styled(
     for column in columns:
         most = max(filled[column.name], style.letters or 0)
         words = max(map(cell_len, heads[column.name].split()), default=0)
-        # Words that could not be cut short are folded.
+        # Words that could not be abbreviated are folded.
         widths[column.name] = max(filled[column.name], min(words, most) if style.letters else words)
     label = max((_label_width(text, style.wrapped) for text in labels), default=0)
     label = min(label, max(12, width // 3))
@@ -77,7 +77,7 @@ def _label_width(text: str, wrapped: bool) -> int:
 
 
 def _heads(style: Style, columns: Sequence[Column], filled: Mapping[str, int]) -> dict[str, str]:
-    """The heads, their long words cut short where no two columns become the same by it."""
+    """The heads with their long words abbreviated, unless two columns would get the same head."""
     whole = {c.name: c.title for c in columns}
     if style.letters is None:
         return whole
@@ -92,14 +92,14 @@ def _cut(title: str, letters: int) -> str:
 
 
 def abbreviated(word: str, letters: int) -> str:
-    """The beginning of a word and a full stop, at most `letters` characters; rather without a vowel at its end."""
+    """The beginning of a word and a full stop, at most `letters` characters; if possible it ends in a consonant."""
     begun = word[: letters - 1].rstrip("-_.")
     ends = len(begun) > 2 and begun[-1] in VOWELS and begun[-2] not in VOWELS
     return f"{begun[:-1] if ends else begun}."
 
 
 def _tables(columns: Sequence[Column], widths: Mapping[str, int], gap: int, room: int) -> list[list[Column]]:
-    """The columns in as many tables as the room asks for; a group stays together where one table can hold it."""
+    """The columns in as many tables as needed; a group stays together if one table can hold it."""
     groups: dict[str, list[Column]] = {}
     for column in columns:
         groups.setdefault(column.group, []).append(column)

@@ -19,7 +19,7 @@ from xharness.score.rounding import direction, gained, rounded
 
 
 def show_board(board: Board, console: Console, chance: bool = False) -> None:
-    """Draw the board; where the terminal is too narrow even for short heads, in several tables, the rows repeated."""
+    """Draw the board; on a terminal too narrow even for short heads, in several tables with the same rows."""
     console.print(Rule(Text(board.title), style="dim"))
     if board.note:
         console.print(Text(board.note), style="bold yellow")
@@ -29,7 +29,7 @@ def show_board(board: Board, console: Console, chance: bool = False) -> None:
 
 
 def show_groups(board: Board, console: Console) -> None:
-    """One table a group: its targets and their mean."""
+    """One table per group: its targets and their mean."""
     for group in dict.fromkeys(c.group for c in board.columns if c.kind == "group"):
         _show_columns(board, [c for c in board.columns if c.group == group], console)
 
@@ -39,7 +39,7 @@ STYLES = {"target": "", "group": "cyan", "average": "bold"}
 
 
 def _show_columns(board: Board, columns: Sequence[Column], console: Console, chance: bool = False) -> None:
-    """Some columns of a board, in as many tables as the terminal asks for."""
+    """Draw some columns of a board, in as many tables as the terminal needs."""
     cells = {(row.label, c.name): value_text(row.values[c.name]) for row in board.rows for c in columns}
     chances = {c.name: Text(rounded(board.chance[c.name]), style="dim") for c in columns if c.name in board.chance}
     chances = chances if chance else {}
@@ -71,7 +71,7 @@ def _show_columns(board: Board, columns: Sequence[Column], console: Console, cha
 
 
 def value_text(value: Value) -> Text:
-    """`71.3` with its spread, and under it the signed gain; nothing where the grid has no cell."""
+    """`71.3` with its spread, and the signed gain below; empty without a cell."""
     if not value.want:
         return Text("")
     if value.mean is None:
@@ -107,7 +107,7 @@ def _legend(board: Board) -> list[str]:
     if any(v.mean is None and v.want for v in values):
         notes.append("— have/want: an average that lacks a member is not shown")
     if any(not v.want for v in values):
-        notes.append("empty: the grid has no such cell")
+        notes.append("empty: no cell, left out of the grid or not selected")
     return [*notes, *board.footnotes]
 
 
@@ -117,7 +117,7 @@ def show_breakdown(
     run: Mapping[str, Any],
     console: Console,
 ) -> None:
-    """One table a target: rows as on the board, a column for each language, family, script or size."""
+    """One table per target: rows as on the board, a column for each language, family, script or size."""
     for target, rows in table_of.items():
         parts = list(dict.fromkeys(part for row in rows.values() for part in row))
         several = len(run["checkpoints"]) > 1

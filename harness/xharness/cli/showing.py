@@ -72,7 +72,7 @@ def find_run(run: str | None, store: Path) -> Path:
 
 
 def store_of(run: Path) -> Store:
-    """The store that a run's folder lies in: a run given as a folder brings its own."""
+    """The store that a run's folder is in, which need not be the one of --store."""
     from xharness.store.steps import Store
 
     return Store(run.parent.parent)
@@ -116,7 +116,7 @@ LETTERS = {"failed": "f", "not run": "f", "skipped": "s", "xfailed": "x", "xpass
 
 
 def _reasons(run: dict[str, Any], console: Console, letters: str) -> None:
-    """One line for every reason that -r asks for, the cells that share it together."""
+    """One line for each reason that -r asks for, with all cells that have it."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for cell in run["cells"]:
         if LETTERS.get(cell["status"], "-") in letters and cell["reason"]:

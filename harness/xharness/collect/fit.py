@@ -1,4 +1,4 @@
-"""Whether a suite's tasks fit their adapters, metrics and each other; it takes neither data nor torch to know."""
+"""Checks that a suite's tasks fit their adapters, metrics and each other. It needs neither data nor torch."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ FREE_COLUMNS = ("id", "side", "gold", "language")
 
 
 def check_known(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> None:
-    """UsageError for all that is known to be wrong without data: plug-ins, tasks, and patterns that name no cell.
+    """UsageError with all problems that can be found without data: plug-ins, tasks, patterns that match no cell.
 
-    What only follows from the problems that the suite was read with is left out.
+    Problems that merely follow from those found when the suite was read are left out.
     """
     problems: list[Problem] = []
     for check in (load_own_plugins, check_fit, lambda given: check_patterns(given, extra)):
@@ -38,9 +38,9 @@ def check_known(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> None:
 
 
 def check_fit(loaded: Loaded) -> None:
-    """UsageError with everything that is known to go wrong before data or checkpoint are touched.
+    """UsageError with all problems of tasks that can be found before data or checkpoints are read.
 
-    The suite's plug-ins must be loaded, since they may bring adapters.
+    The suite's plug-ins must be loaded first, since they may define adapters.
     """
     problems = [*_scheme(loaded), *_baselines(loaded), *_builtins(loaded)]
     for name, task in loaded.tasks.items():
@@ -51,7 +51,7 @@ def check_fit(loaded: Loaded) -> None:
 
 
 def load_own_plugins(loaded: Loaded) -> None:
-    """Load the suite's plug-ins; UsageError with the line that names one that cannot be loaded."""
+    """Load the suite's plug-ins; UsageError with the line of one that cannot be loaded."""
     here = loaded.path.resolve().parent
     problems: list[Problem] = []
     for given in loaded.suite.plugins:
@@ -80,7 +80,7 @@ def _baselines(loaded: Loaded) -> Iterator[Problem]:
 
 
 def _named(key: str, given: str, load: Callable[[str, Path], object], loaded: Loaded) -> Iterator[Problem]:
-    """What is wrong with a file that the suite names: told in the suite where there is none, else in the file."""
+    """Problems of a file that the suite names; if it is missing, the place is the line in the suite."""
     try:
         load(given, loaded.path.resolve().parent)
     except UsageError as error:
@@ -98,19 +98,19 @@ def _builtins(loaded: Loaded) -> Iterator[Problem]:
 
 
 def file_of(loaded: Loaded, name: str) -> Document:
-    """The file of a task; the suite's where it was made by hand."""
+    """The file that defines a task; the suite's for a task that was built in Python."""
     return loaded.files.get(name, loaded.document)
 
 
 def _data_told(loaded: Loaded, name: str, split: str) -> bool:
-    """Whether it is said already that a task's data of a split are wrong, or that the profile is."""
+    """Whether a problem of a task's data in a split, or of the profile, is reported already."""
     file, profile = file_of(loaded, name), loaded.profile_name
     inside = ("profile", profile, "data", split)
     return not loaded.knows_profile or loaded.told(file, *inside) or loaded.told(file, "data", split)
 
 
 def _at(file: Document, profile: str, *path: str | int) -> KeyPath:
-    """A key of a task file: in the profile at hand where that has it, else at the top."""
+    """The path of a key in a task file: in the current profile if it is set there, else at the top level."""
     inside = ("profile", profile, *path)
     return inside if file.positions.depth(inside) == len(inside) else path
 
@@ -120,7 +120,7 @@ def _task(name: str, task: Task, loaded: Loaded) -> Iterator[Problem]:
     adapter = _adapter_of(task)
     if adapter is None:
         close = meant_adapter(task)
-        # One of a plug-in that could not be loaded is not known.
+        # It may be the adapter of a plug-in that could not be loaded.
         if not loaded.told(file, "adapter") and (close or not loaded.told(loaded.document, "plugins")):
             what = f"there is no adapter called '{task.adapter}'."
             yield file.problem(("adapter",), what, nearest(task.adapter, installed_adapters()), task.adapter)
@@ -155,12 +155,12 @@ def _options(task: Task, adapter: Adapter, file: Document, profile: str) -> Iter
 
 
 def meant_adapter(task: Task) -> str | None:
-    """The adapter whose name is nearest to one that does not exist, so that the rest is looked at as well."""
+    """The adapter with the name nearest to one that does not exist, so that the rest of the task is checked too."""
     return next(iter(difflib.get_close_matches(task.adapter, installed_adapters(), n=1)), None)
 
 
 def _metrics(task: Task, adapter: Adapter | None, file: Document, loaded: Loaded) -> Iterator[Problem]:
-    """Metrics that do not exist, or, where the adapter is known, do not fit it."""
+    """Metrics that do not exist, or that do not fit the adapter if that is known."""
     known = adapter.metrics if adapter is not None else tuple(METRICS)
     families = {re.sub(r"_at_\d+$", "_at_", name) for name in known}
     given = [("metric", task.metric)] if not loaded.told(file, "metric") else []
@@ -168,7 +168,7 @@ def _metrics(task: Task, adapter: Adapter | None, file: Document, loaded: Loaded
         try:
             metric(name)
         except UsageError:
-            # With an adapter, a plug-in that could not be loaded may have brought it.
+            # It may be the metric of a plug-in that could not be loaded.
             if adapter is not None or not loaded.told(loaded.document, "plugins"):
                 yield file.problem((key,), f"there is no metric called '{name}'.", nearest(name, known), name)
             continue
@@ -190,7 +190,7 @@ def _generator(builtin: str, split: str, file: Document, path: KeyPath) -> Itera
 
 
 def _adapter_of(task: Task) -> Adapter | None:
-    """A task's adapter; None where there is none of that name, which `_task` tells."""
+    """A task's adapter; None if there is none of that name, which `_task` reports."""
     try:
         return load_adapter(task.adapter)
     except UsageError:
@@ -252,7 +252,7 @@ def _tuning(name: str, task: Task, file: Document, loaded: Loaded) -> Iterator[P
 
 
 def _labels_differ(source: Task, task: Task) -> str:
-    """The labels that only one of two tasks has; where there are none, they stand in another order."""
+    """How the labels of two tasks differ: those that only one has, or else their order."""
     sides = ((source, task), (task, source))
     own = [(a.name, [label for label in a.labels if label not in b.labels]) for a, b in sides]
     said = [f"only '{name}' has {listed(labels)}" for name, labels in own if labels]

@@ -1,4 +1,4 @@
-"""How a run under way looks: a live display on a terminal, plain lines elsewhere."""
+"""How a run is shown while it goes on: a live display on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Display:
         self.count = len(event["pending"])
         self.total = self.overall.add_task("running", total=self.count)
         if event["reused"]:
-            self._say(f"reused {len(event['reused'])} stored steps that end cells or lead to what is missing")
+            self._say(f"reused {len(event['reused'])} stored steps")
             if self.verbosity > 0:
                 for key in event["reused"]:
                     self._say(f"  reused {self.plan.steps[key].work.label}  ({key})")
@@ -157,4 +157,4 @@ class Display:
         if self.total is not None:
             self.count += len(event["lost"])
             self.overall.update(self.total, total=self.count)
-        self._say(f"making again what was damaged: {event['message']}", "yellow")
+        self._say(f"remaking what was damaged: {event['message']}", "yellow")

@@ -1,4 +1,4 @@
-"""What became of the cells, and the records behind the board: read from the store, no model needed."""
+"""How the cells ended, and the records behind the board: read from the store, no model needed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Status(StrEnum):
 
 
 TOLD = 4
-"""Different errors of single languages that are told in one line."""
+"""The most different errors of single languages that are shown in one line."""
 BAD = (Status.FAILED, Status.NOT_RUN)
 
 
@@ -47,7 +47,7 @@ class CellResult:
     dev: float | None = None
     """Score on the English dev set, by which `best per target` chooses."""
     seconds: float = 0.0
-    """Of the steps this run made for it; shared steps count in every cell."""
+    """Taken by the steps that this run made for it; a shared step counts in every cell."""
 
     def as_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -55,7 +55,7 @@ class CellResult:
 
 
 def stopped_cells(plan: Plan, outcome: Outcome) -> frozenset[str]:
-    """Names of the cells that the run never came to: it was interrupted, or stopped after other failures."""
+    """Names of the cells that the run never reached: it was interrupted, or stopped after other failures."""
     return frozenset(name for name, key in plan.ends.items() if outcome.not_run.get(key) == STOPPED)
 
 
@@ -105,7 +105,7 @@ def cell_results(
 
 
 def told_together(errors: Mapping[str, str]) -> str:
-    """What went wrong in single languages, in one line: what is the same once, and of many only the first."""
+    """The errors of single languages in one line: equal ones once, and the first few of many."""
     alike: dict[str, list[str]] = {}
     for language, error in errors.items():
         alike.setdefault(error, []).append(language)
@@ -116,7 +116,7 @@ def told_together(errors: Mapping[str, str]) -> str:
 
 
 def stored_records(cell: Cell, key: str, store: Store) -> tuple[list[Record], dict[str, str]]:
-    """`records_of` what the store has; another process may have taken it away since the step was made."""
+    """`records_of` for a stored step, which another process may have removed by now."""
     try:
         return records_of(cell, key, store.read_json(key, "scores.json"))
     except (StoreError, ValueError, KeyError, TypeError):
@@ -126,7 +126,7 @@ def stored_records(cell: Cell, key: str, store: Store) -> tuple[list[Record], di
 
 
 def _why_not_run(plan: Plan, outcome: Outcome, why: str) -> str:
-    """The reason alone: that the cell was not run is its status, which stands before it everywhere."""
+    """The reason alone; the status, `not run`, is shown before it everywhere."""
     if why == STOPPED:
         return "stopped before its turn"
     label = plan.steps[why].work.label
@@ -138,7 +138,7 @@ def records_of(cell: Cell, key: str, scores: Mapping[str, Any]) -> tuple[list[Re
     records: list[Record] = []
     errors: dict[str, str] = {}
     for language, found in scores["languages"].items():
-        if cell.languages and language not in cell.languages:  # The store had the whole cell.
+        if cell.languages and language not in cell.languages:  # The stored step has all languages of the target.
             continue
         if "error" in found:
             errors[language] = found["error"]

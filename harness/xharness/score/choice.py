@@ -82,7 +82,7 @@ def _choose(
 
 
 def chosen_side(checkpoint: str, choices: Iterable[Choice], rows: Mapping[tuple[str, str], Side]) -> Side:
-    """The row `best per target`: each target from the row that was chosen for it; the others are not there."""
+    """The row `best per target`: each target from the row that was chosen for it, without those that have no choice."""
     targets = {}
     comparable = all(side.comparable for side in rows.values())
     for choice in choices:
@@ -137,7 +137,7 @@ def degenerate(records: Sequence[Record], metrics: Mapping[str, str]) -> list[De
 
 
 def collapsed_seeds(scores: Mapping[int, float], chance: float) -> tuple[int, ...]:
-    """Seeds at the majority baseline, where the median of the others is far above it; none where all are alike."""
+    """Seeds at the majority baseline, where the median of the others is far above it; empty if all are alike."""
     low = [seed for seed, score in scores.items() if score <= chance + NEAR]
     rest = [score for seed, score in scores.items() if seed not in low]
     return tuple(low) if rest and statistics.median(rest) >= chance + FAR else ()
