@@ -123,14 +123,15 @@ def test_a_cell_that_the_grid_leaves_out_is_empty_in_every_format_and_one_that_f
         if cell["name"] == "mnli->pawsx[c-0]":
             cell["status"] = "failed"
     records = [record("none", "xnli", "en", 80), record("none", "xnli", "de", 60), record("none", "pawsx", "en", 50)]
-    rows = {r.intermediate: r.values for r in drawn(run, records).rows}
+    board = drawn(run, records)
+    rows = {r.intermediate: r.values for r in board.rows}
     assert rows["mnli"]["xnli"] == Value()
     assert rows["mnli"]["pawsx"].state == "failed"
     assert value_text(rows["mnli"]["xnli"]).plain == ""
     assert value_text(rows["mnli"]["pawsx"]).plain == "failed"
-    latex = next(line for line in as_latex(run, records).splitlines() if line.startswith("mnli"))
+    latex = next(line for line in as_latex(board, records).splitlines() if line.startswith("mnli"))
     assert [cell.strip() for cell in latex.removesuffix(r"\\").split("&")] == ["mnli", "", "failed", "-- 0/2", "-- 0/9"]
-    assert '<tr><td>mnli</td><td class=""></td><td class="">failed</td>' in as_html(run, records)
+    assert '<tr><td>mnli</td><td class=""></td><td class="">failed</td>' in as_html(board, records)
 
 
 def test_an_average_needs_what_the_grid_leaves_out_and_without_any_member_is_empty_too() -> None:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from xharness.board.board import Board, Column, Row, Value
 from xharness.board.layout import fitted
+from xharness.board.legend import legend
 from xharness.score.averages import Average
 from xharness.score.rounding import direction, gained, rounded
 
@@ -24,7 +25,7 @@ def show_board(board: Board, console: Console, chance: bool = False) -> None:
     if board.note:
         console.print(Text(board.note), style="bold yellow")
     _show_columns(board, board.columns, console, chance)
-    for note in _legend(board):
+    for note in legend(board):
         console.print(Text(note), style="dim", soft_wrap=True)
 
 
@@ -89,26 +90,6 @@ def value_text(value: Value) -> Text:
         style = ("dim", "green", "red")[direction(value.gain)]
         text.append(f"\n{gained(value.gain)}{'*' if value.significant else ''}", style=style)
     return text
-
-
-def _legend(board: Board) -> list[str]:
-    values = [v for r in board.rows for v in r.values.values()]
-    notes = []
-    if any(v.gain is not None for v in values):
-        notes.append("second line: difference from none; bold: best of the column")
-    if any(v.significant for v in values):
-        notes.append(
-            "*: significant difference from none (paired bootstrap over examples, Holm-corrected over the board, 0.05)"
-        )
-    if any(v.spread is not None for v in values):
-        notes.append("±: standard deviation over seeds")
-    if any(v.state == "degenerate" for v in values):
-        notes.append("!: degenerate: the predictions are all the same")
-    if any(v.mean is None and v.want for v in values):
-        notes.append("— have/want: an average that lacks a member is not shown")
-    if any(not v.want for v in values):
-        notes.append("empty: no cell, left out of the grid or not selected")
-    return [*notes, *board.footnotes]
 
 
 def show_breakdown(

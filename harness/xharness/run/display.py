@@ -46,6 +46,7 @@ class Display:
         )
         self.total: TaskID | None = None
         self.rows: dict[str, TaskID] = {}
+        self.labels: dict[str, str] = {}
         self.began: dict[str, float] = {}
         self.finished = self.count = 0
 
@@ -85,7 +86,7 @@ class Display:
 
     def _on_start(self, event: dict[str, Any]) -> None:
         key = event["key"]
-        self.began[key] = time.monotonic()
+        self.began[key], self.labels[key] = time.monotonic(), event["label"]
         self.rows[key] = self.under_way.add_task(event["label"], total=None, progress="starting")
 
     def _on_progress(self, event: dict[str, Any]) -> None:
@@ -95,7 +96,7 @@ class Display:
         done, total, unit = event.get("done", 0), event.get("total"), event.get("unit", "")
         speed = f", {event['tokens_per_second']:,.0f} tokens/s" if event.get("tokens_per_second") else ""
         # A step that has nothing else to tell notes its own label, which begins the line.
-        repeated = event.get("note") == self.plan.steps[event["key"]].work.label
+        repeated = event.get("note") == self.labels[event["key"]]
         note = f", {event['note']}" if event.get("note") and not repeated else ""
         self.under_way.update(row, completed=done, total=total, progress=f"{done}/{total} {unit}{speed}{note}")
 
