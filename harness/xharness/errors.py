@@ -27,14 +27,14 @@ class Problem:
     what: str
     hint: str = ""
     key: tuple[str | int, ...] = field(default=(), compare=False)
-    """The file and the path of the key in it that is of no use, so that what only follows from it is not told."""
+    """File and path of the faulty key, so that problems that merely follow from it are not reported."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}" + (f" {self.hint}" if self.hint else "")
 
 
 class HarnessError(Exception):
-    """A problem a person can mend; shown as a paragraph, never as a traceback."""
+    """A problem that a person can fix; shown as a paragraph, never as a traceback."""
 
     exit_code = ExitCode.INTERNAL
 
@@ -65,17 +65,17 @@ class DataError(HarnessError):
 
 
 class Unreachable(DataError):
-    """Data that cannot be had just now: a file that is gone, a Hub out of reach."""
+    """Data that cannot be read now: a file that is gone, a Hub that cannot be reached."""
 
 
 class Unforeseen(HarnessError):
-    """Data that are not what they were when the run was planned; a step that reads them stores nothing."""
+    """Data that have changed since the run was planned; a step that reads them stores nothing."""
 
     exit_code = ExitCode.FAILED
 
 
 class CheckpointError(HarnessError):
-    """A checkpoint that is missing or no encoder; fails the cells that need it."""
+    """A checkpoint that is missing or is not an encoder; fails the cells that need it."""
 
     exit_code = ExitCode.FAILED
 
@@ -86,11 +86,40 @@ class StoreError(HarnessError):
     exit_code = ExitCode.FAILED
 
 
+SHOWN = 12
+"""The most names that a message lists."""
+SHOWN_CHARACTERS = 240
+"""The most characters that they take, unless it is one name."""
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """The sentence that names the valid name closest to `name`, or lists the valid names."""
-    names = sorted(valid)
+    names = sorted(set(valid))
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"Did you mean '{close[0]}'?"
-    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-    return f"Allowed: {shown}." if names else ""
+    return f"Allowed: {listed(names, name)}." if names else ""
+
+
+def listed(names: Iterable[str], near: str = "", most: int = SHOWN) -> str:
+    """Names for a message: all if they are few, else some (closest to `near` first) and the number of the rest."""
+    every = list(dict.fromkeys(names))
+    if len(every) <= most and len(", ".join(every)) <= SHOWN_CHARACTERS:
+        return ", ".join(every)
+    if near:
+        every = closest(near, every)
+    while len(every[:most]) > 1 and len(", ".join(every[:most])) > SHOWN_CHARACTERS:
+        most = min(most, len(every)) - 1
+    return f"{', '.join(every[:most])} and {len(every) - most} more"
+
+
+def closest(name: str, names: Iterable[str]) -> list[str]:
+    """The names, most similar to `name` first; equally similar ones keep their order."""
+    # The matcher indexes its second sequence once, for all comparisons.
+    matcher = difflib.SequenceMatcher(None, "", name[:200])
+
+    def likeness(other: str) -> float:
+        matcher.set_seq1(other)
+        return matcher.ratio()
+
+    return sorted(names, key=likeness, reverse=True)

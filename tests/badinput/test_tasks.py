@@ -166,7 +166,10 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
     "an unknown tune_on": (task(top='tune_on = "mlni" #!'), ("tune_on: there is no task called 'mlni'", "'mnli'")),
     "a task tuned on itself": (task(top='tune_on = "mine" #!'), ("tune_on: a task is tuned on its own data anyway",)),
     "a task tuned on another family": (task(top='tune_on = "udpos" #!'), ("'udpos' is a tagging task",)),
-    "a task tuned on other labels": (task(top='tune_on = "mnli" #!'), ("has other labels (entailment",)),
+    "a task tuned on other labels": (
+        task(top='tune_on = "mnli" #!'),
+        ("has other labels than", "only 'mnli' has entailment"),
+    ),
     "a target without test data": (task(test="").replace("[data]", "[data] #!"), ("'mine' has no test data",)),
     "a target with nothing to tune on": (
         task(train="").replace("[data]", "[data] #!"),

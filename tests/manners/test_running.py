@@ -15,6 +15,7 @@ import xharness.run.session
 from xharness.engines.scheduler import Outcome
 from xharness.errors import ExitCode
 from xharness.plan.plan import Plan
+from xharness.run.results import told_together
 from xharness.store.steps import Store
 
 from .conftest import House, statuses
@@ -119,6 +120,25 @@ def test_a_failed_step_fails_what_needs_it_and_says_which(house: House) -> None:
     ended = house.run(STAND_IN_FAILS="pairs")
     assert set(statuses(house).values()) == {"failed"}
     assert "FAILED: mine none->pairs[fake-0]" in ended.stdout
+
+
+def test_what_was_not_run_is_told_once_with_the_failure_that_it_waited_for(house: House) -> None:
+    ended = house.run("-rf", "--junit-xml", "report.xml", STAND_IN_FAILS="tune:colours")
+    assert statuses(house)["colours->animals"] == "not run"
+    reason = next(c["reason"] for c in house.last()["cells"] if c["status"] == "not run")
+    failure = "the stand-in was told to fail on colours."
+    assert reason == f"needs 'tune fake on colours, seed 0', which failed: {failure}"
+    lines = [line for line in ended.stdout.splitlines() if "not run: colours->animals[fake-0]" in line]
+    assert [line.count(failure) for line in lines] == [1]
+    assert "not run: not run" not in ended.stdout
+    assert f'message="{reason}"' in (house.root / "report.xml").read_text()
+
+
+def test_errors_of_single_languages_are_told_together_where_they_are_alike_and_counted_where_they_are_many() -> None:
+    assert told_together({"de": "no file", "fr": "no rows", "sw": "no file"}) == "[de, sw] no file; [fr] no rows"
+    many = told_together({f"{n:02}": f"no file {n}" for n in range(99)})
+    assert many.startswith("[00] no file 0; [01] no file 1; ")
+    assert many.endswith("[03] no file 3; and 95 more languages with errors of their own")
 
 
 SKIPPED = """

@@ -2,6 +2,7 @@
 
 import pytest
 
+from xharness.languages import languages
 from xharness.score.averages import (
     Average,
     average,
@@ -13,7 +14,6 @@ from xharness.score.averages import (
     transfer_gap,
     without_english,
 )
-from xharness.score.languages import languages
 from xharness.score.scheme import load_scheme
 
 

@@ -15,7 +15,7 @@ from xharness.score.scheme import Scheme, load_scheme
 
 
 def show_baselines(run: Mapping[str, Any], console: Console) -> None:
-    """Every file of published rows that the suite names, else the one of its scheme."""
+    """Show every file of published rows that the suite names, or the one of its scheme if it names none."""
     if not run.get("comparable", True):
         words = f"Published figures follow. This run ({run['profile']}) is not comparable with them and is not ranked."
         console.print(Text(words), style="bold yellow")
@@ -26,7 +26,7 @@ def show_baselines(run: Mapping[str, Any], console: Console) -> None:
 
 
 def _overall(averages: Sequence[Check]) -> str:
-    """The printed average over tasks; a star where the row does not give it."""
+    """The printed average over tasks, with a star if the row's own figures give another."""
     chosen = next((c for c in averages if c.name == "average"), averages[0] if averages else None)
     return "" if chosen is None else f"{chosen.printed:.1f}{'*' if chosen.agrees is False else ''}"
 

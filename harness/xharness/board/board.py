@@ -2,25 +2,29 @@
 
 It computes no metric. Per seed, a target is the mean over its languages, groups and the average are the scheme's;
 what is shown is the mean over seeds with its standard deviation, and the difference from the row without an
-intermediate. An aggregate that lacks a member is absent and says how much of it there is.
+intermediate. An average that lacks a member is absent and says how much of it there is.
+
+A place without a cell, because the grid leaves it out (`include`, `exclude`) or the run did not select it, is empty,
+and its seeds are not missing. Averages keep their members all the same: every row averages the same ones, so a row
+that lacks a cell has no such average (`— 8/9`). An average none of whose members has a cell is empty too.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from xharness.board.footnotes import choice_notes, footnotes
+from xharness.board.grid import Scores, Seeds, languages_of, scores_of, seeds_of, with_targets
 from xharness.record import Record
-from xharness.score.averages import Average, Summary, by_family, by_script, by_size, by_transfer, summarise
-from xharness.score.choice import Choice, best_per_target
+from xharness.score.averages import Average, Summary, summarise
+from xharness.score.choice import BEST, Choice, best_per_target
 from xharness.score.scheme import Scheme
 
 NONE = "none"
 OVERALL = "average"
-BEST = "best per target"
-"""The row that takes every target from the intermediate that is best on its dev set."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,9 @@ class Value:
     gain: float | None = None
     """Difference from the row without an intermediate."""
     have: int = 0
+    """Members of the average that are there: languages of a target, targets of a group."""
     want: int = 0
+    """Members that it needs; 0 where the grid has no cell."""
     state: str = ""
     """`failed`, `skipped`, `not run`, `degenerate` or empty."""
     best: bool = False
@@ -68,7 +74,7 @@ class Column:
     """`target`, `group` or `average`."""
     group: str = ""
     note: str = ""
-    """Metric and, for retrieval, how it was read off."""
+    """The metric's name."""
 
 
 @dataclass(frozen=True)
@@ -85,30 +91,6 @@ class Board:
     """Target -> score of the majority or chance baseline."""
 
 
-Scores = dict[tuple[str, str], dict[int, dict[str, dict[str, float]]]]
-"""(checkpoint, intermediate) -> seed -> target -> language -> score."""
-
-
-def scores_of(run: Mapping[str, Any], records: Iterable[Record], metric: str | None = None) -> Scores:
-    """The headline values of a run, or those of one named value."""
-    scores: Scores = {}
-    for r in records:
-        if r.metric == (metric or run["tasks"][r.target]["metric"]):
-            row = scores.setdefault((r.checkpoint, r.intermediate), {}).setdefault(r.seed, {})
-            row.setdefault(r.target, {})[r.language] = r.value
-    return scores
-
-
-def languages_of(run: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Target -> the languages its average needs: all that a cell of the run took of it."""
-    chosen = run.get("languages_selected", {})
-    taken: dict[str, set[str]] = {}
-    for cell in run["cells"]:
-        whole = run["tasks"][cell["target"]]["languages"]
-        taken.setdefault(cell["target"], set()).update(chosen.get(cell["name"], whole))
-    return {t: [k for k in run["tasks"][t]["languages"] if k in taken[t]] for t in run["targets"]}
-
-
 def make_board(
     run: Mapping[str, Any],
     records: Sequence[Record],
@@ -117,104 +99,83 @@ def make_board(
 ) -> Board:
     """The board of one run; `significant` holds (checkpoint, intermediate, target) whose gain is."""
     scheme = with_targets(scheme, run)
-    scores, own = scores_of(run, records), languages_of(run)
-    columns = _columns(run, scheme)
-    labels = [(c, i) for c in run["checkpoints"] for i in run["intermediates"]]
-    per_seed = {label: _by_seed(scores.get(label, {}), run["seeds"], scheme, own) for label in labels}
+    own = languages_of(run)
+    table = _Table(_columns(run, scheme), scheme, own, run["seeds"], scores_of(run, records), seeds_of(run))
     states = _states(run, records)
     rows = []
-    for label in labels:
-        plain = per_seed.get((label[0], NONE), {}) if label[1] != NONE else {}
-        values = {c.name: _value(c, per_seed[label], plain, states.get((*label, c.name), "")) for c in columns}
-        if label in scores or any(v.state for v in values.values()):
-            rows.append(Row(*label, values))
-    rows = _mark(rows, columns, significant)
+    for label in ((c, i) for c in run["checkpoints"] for i in run["intermediates"]):
+        plain = None if label[1] == NONE else table.scores.get((label[0], NONE), {})
+        values = table.values(table.scores.get(label, {}), table.cells.get(label, {}), plain)
+        said = {name: states.get((*label, name), "") for name in values}
+        if label in table.scores or any(said.values()):
+            rows.append(Row(*label, {name: replace(v, state=said[name]) for name, v in values.items()}))
+    rows = _mark(rows, table.columns, significant)
     chosen = best_per_target(run)
-    rows += _best_rows(run, chosen, rows, columns, scores, scheme, own)
     return Board(
         title=run["title"],
         note=run.get("note", ""),
         comparable=run.get("comparable", True),
-        columns=columns,
-        rows=tuple(rows),
-        footnotes=(*_footnotes(run), *_choice_notes(run, chosen)),
+        columns=table.columns,
+        rows=(*rows, *_best_rows(run, chosen, rows, table)),
+        footnotes=(*footnotes(run), *choice_notes(run, chosen)),
         chance=_chance(run, records, own),
     )
 
 
-def _best_rows(
-    run: Mapping[str, Any],
-    chosen: Sequence[Choice],
-    rows: Sequence[Row],
-    columns: Sequence[Column],
-    scores: Scores,
-    scheme: Scheme,
-    own: Mapping[str, Sequence[str]],
-) -> list[Row]:
+BySeed = Mapping[int, Mapping[str, Mapping[str, float]]]
+"""Seed -> target -> language -> score."""
+
+
+@dataclass(frozen=True)
+class _Table:
+    """What the rows of a board are made from."""
+
+    columns: tuple[Column, ...]
+    scheme: Scheme
+    languages: Mapping[str, Sequence[str]]
+    """Target -> languages that its average needs."""
+    seeds: Sequence[int]
+    scores: Scores
+    cells: Mapping[tuple[str, str], Seeds]
+
+    def values(self, scores: BySeed, cells: Seeds, plain: BySeed | None) -> dict[str, Value]:
+        """One row's value in every column; gains are over `plain`."""
+        mine, base = self._summaries(scores), self._summaries(plain) if plain is not None else {}
+        return {column.name: _value(column, mine, base, self._held(column, cells)) for column in self.columns}
+
+    def _summaries(self, scores: BySeed) -> dict[int, Summary]:
+        return {seed: summarise(self.scheme, scores.get(seed, {}), self.languages) for seed in self.seeds}
+
+    def _held(self, column: Column, cells: Seeds) -> list[int]:
+        """The seeds under which a row has a cell of a column: of the target, or of any member of an average."""
+        if column.kind == "target":
+            return sorted(cells.get(column.name, ()))
+        whole = column.kind == "average"
+        members = self.scheme.tasks if whole else self.scheme.group[column.group].tasks
+        return sorted({seed for target in members for seed in cells.get(target, ())})
+
+
+def _best_rows(run: Mapping[str, Any], chosen: Sequence[Choice], rows: Sequence[Row], table: _Table) -> list[Row]:
     """The row `best per target` of every checkpoint that has several rows: chosen on dev, reported on test."""
     found = []
     for checkpoint in run["checkpoints"]:
         picks = {c.target: c.intermediate for c in chosen if c.checkpoint == checkpoint and c.intermediate}
         if sum(r.checkpoint == checkpoint for r in rows) < 2 or not picks:
             continue
-        mixed = {
-            seed: {
-                target: values
-                for target, intermediate in picks.items()
-                if (values := scores.get((checkpoint, str(intermediate)), {}).get(seed, {}).get(target)) is not None
-            }
-            for seed in run["seeds"]
-        }
-        mine = _by_seed(mixed, run["seeds"], scheme, own)
-        plain = _by_seed(scores.get((checkpoint, NONE), {}), run["seeds"], scheme, own)
-        found.append(Row(checkpoint, BEST, {c.name: _value(c, mine, plain, "") for c in columns}))
+        mixed: dict[int, dict[str, Mapping[str, float]]] = {seed: {} for seed in table.seeds}
+        cells: dict[str, tuple[int, ...]] = {}
+        for (owner, intermediate), row in table.cells.items():
+            for target, seeds in row.items() if owner == checkpoint else ():
+                # A target for which none was chosen still has cells, so its place is not empty.
+                if picks.get(target, intermediate) == intermediate:
+                    cells[target] = tuple({*cells.get(target, ()), *seeds})
+        for target, intermediate in picks.items():
+            for seed, values in table.scores.get((checkpoint, str(intermediate)), {}).items():
+                if target in values:
+                    mixed[seed][target] = values[target]
+        plain = table.scores.get((checkpoint, NONE), {})
+        found.append(Row(checkpoint, BEST, table.values(mixed, cells, plain)))
     return found
-
-
-def _choice_notes(run: Mapping[str, Any], chosen: Sequence[Choice]) -> list[str]:
-    """What was chosen for each target, and where nothing could be."""
-    notes = []
-    for checkpoint in run["checkpoints"]:
-        mine = [c for c in chosen if c.checkpoint == checkpoint]
-        if len(run["intermediates"]) < 2 or not any(c.intermediate for c in mine):
-            continue
-        picks = ", ".join(f"{c.target}: {c.intermediate}" for c in mine if c.intermediate)
-        left = ", ".join(f"{c.target} ({c.reason})" for c in mine if not c.intermediate)
-        more = f"; without a choice: {left}" if left else ""
-        notes.append(f"{BEST} with {checkpoint}, chosen on English dev: {picks}{more}")
-    return notes
-
-
-def with_targets(scheme: Scheme, run: Mapping[str, Any]) -> Scheme:
-    """The scheme, with targets that it does not know in groups of their own; those alone where it knows none."""
-    ours = {
-        task["counts_as"]: name for name, task in run["tasks"].items() if task["counts_as"] and name in run["targets"]
-    }
-    groups = {
-        n: g.model_copy(update={"tasks": tuple(ours.get(t, t) for t in g.tasks)}) for n, g in scheme.group.items()
-    }
-    scheme = scheme.model_copy(
-        update={"group": groups, "task": {ours.get(name, name): task for name, task in scheme.task.items()}}
-    )
-    own: dict[str, list[str]] = {}
-    known_tasks = set(scheme.tasks)
-    for target in run["targets"]:
-        if target not in known_tasks:
-            own.setdefault(run["tasks"][target]["group"], []).append(target)
-    for name, targets in own.items():
-        known = next((k for k, g in groups.items() if name in (k, g.title.lower())), None)
-        if known is None:
-            kind = type(next(iter(groups.values())))
-            groups[name] = kind(title=name.capitalize(), tasks=tuple(targets))
-        else:
-            groups[known] = groups[known].model_copy(update={"tasks": (*groups[known].tasks, *targets)})
-    wanted = set(run["targets"])
-    if not wanted & known_tasks:
-        groups = {n: g for n, g in groups.items() if wanted & set(g.tasks)}
-        groups = {
-            n: g.model_copy(update={"tasks": tuple(t for t in g.tasks if t in wanted)}) for n, g in groups.items()
-        }
-    return scheme.model_copy(update={"group": groups})
 
 
 def _columns(run: Mapping[str, Any], scheme: Scheme) -> tuple[Column, ...]:
@@ -229,15 +190,6 @@ def _columns(run: Mapping[str, Any], scheme: Scheme) -> tuple[Column, ...]:
     return (*columns, Column(OVERALL, "Average", "average"))
 
 
-def _by_seed(
-    scores: Mapping[int, Mapping[str, Mapping[str, float]]],
-    seeds: Sequence[int],
-    scheme: Scheme,
-    own: Mapping[str, Sequence[str]],
-) -> dict[int, Summary]:
-    return {seed: summarise(scheme, scores.get(seed, {}), own) for seed in seeds}
-
-
 def _pick(column: Column, summary: Summary) -> Average:
     if column.kind == "average":
         return summary.overall
@@ -246,29 +198,24 @@ def _pick(column: Column, summary: Summary) -> Average:
     return summary.tasks[column.name]
 
 
-def _value(column: Column, mine: Mapping[int, Summary], plain: Mapping[int, Summary], state: str) -> Value:
-    found = [_pick(column, s) for s in mine.values()]
+def _value(column: Column, mine: Mapping[int, Summary], plain: Mapping[int, Summary], seeds: Sequence[int]) -> Value:
+    """A row's value over the seeds of its cells; empty if it has none."""
+    found = [_pick(column, mine[seed]) for seed in seeds]
+    if not found:
+        return Value()
     values = [a.value for a in found if a.value is not None]
-    first = found[0] if found else Average(None, 0, 0)
-    if not values or len(values) < len(found):
-        worst = min(found, key=lambda a: a.have) if found else first
-        return Value(seeds=len(values), have=worst.have, want=worst.want, state=state)
-    gain = None
-    pairs = [
-        (a.value, b.value)
-        for seed, s in mine.items()
-        if seed in plain
-        for a, b in [(_pick(column, s), _pick(column, plain[seed]))]
-        if a.value is not None and b.value is not None
-    ]
-    if pairs and len(pairs) == len(values):
-        gain = statistics.fmean(a - b for a, b in pairs)
+    if len(values) < len(found):
+        worst = min(found, key=lambda a: a.have)
+        return Value(seeds=len(values), have=worst.have, want=worst.want)
+    without = [_pick(column, plain[seed]).value if plain else None for seed in seeds]
+    differences = [a - b for a, b in zip(values, without, strict=True) if b is not None]
+    gain = statistics.fmean(differences) if len(differences) == len(values) else None
     spread = statistics.stdev(values) if len(values) > 1 else None
-    return Value(statistics.fmean(values), spread, len(values), gain, first.have, first.want, state)
+    return Value(statistics.fmean(values), spread, len(values), gain, found[0].have, found[0].want)
 
 
 def _states(run: Mapping[str, Any], records: Sequence[Record]) -> dict[tuple[str, str, str], str]:
-    """What else is to be said of a cell: failed, skipped, degenerate."""
+    """What else to say of a cell: failed, skipped, degenerate."""
     out: dict[tuple[str, str, str], str] = {}
     for cell in run["cells"]:
         if cell["status"] in ("failed", "skipped", "not run", "xfailed"):
@@ -283,9 +230,7 @@ def _states(run: Mapping[str, Any], records: Sequence[Record]) -> dict[tuple[str
 
 
 def _mark(rows: list[Row], columns: Sequence[Column], significant: frozenset[tuple[str, str, str]]) -> list[Row]:
-    """Best of each column (where there is something to compare), and the significant gains."""
-    from dataclasses import replace
-
+    """Mark the best of each column that has several values, and the significant gains."""
     best: dict[str, float] = {}
     for column in columns:
         means = [v.mean for r in rows if (v := r.values[column.name]).mean is not None]
@@ -311,55 +256,3 @@ def _chance(run: Mapping[str, Any], records: Sequence[Record], own: Mapping[str,
         if r.metric == "chance":
             found.setdefault(r.target, {})[r.language] = r.value
     return {t: statistics.fmean(v[k] for k in own[t]) for t, v in found.items() if all(k in v for k in own[t])}
-
-
-def _footnotes(run: Mapping[str, Any]) -> list[str]:
-    """What a reader must know to compare: metrics, retrieval settings, failures with their reasons."""
-    notes = []
-    metrics: dict[str, list[str]] = {}
-    for target in run["targets"]:
-        task = run["tasks"][target]
-        metrics.setdefault(task["metric"], []).append(task["title"])
-    for target, kept in languages_of(run).items():
-        if len(kept) < (want := len(run["tasks"][target]["languages"])):
-            notes.append(f"{run['tasks'][target]['title']}: only {', '.join(kept)}, {len(kept)} of {want} languages")
-    notes.append("metrics: " + "; ".join(f"{m}: {', '.join(names)}" for m, names in metrics.items()))
-    retrieval = [t for t in run["targets"] if run["tasks"][t]["adapter"] == "retrieval"]
-    for name, checkpoint in run["checkpoints"].items():
-        if retrieval:
-            how = checkpoint["retrieval"]
-            layer = "two thirds of the depth" if how["layer"] is None else f"hidden_states[{how['layer']}]"
-            notes.append(f"retrieval with {name}: {how['pooling']} pooling of {layer}")
-    for target in retrieval:
-        options = ", ".join(f"{k} = {v}" for k, v in run["tasks"][target]["options"].items())
-        if options:
-            notes.append(f"{run['tasks'][target]['title']}: {options}")
-    return notes
-
-
-def breakdown(
-    run: Mapping[str, Any], records: Sequence[Record], by: str
-) -> dict[str, dict[tuple[str, str], dict[str, Average]]]:
-    """target -> (checkpoint, intermediate) -> part -> mean over seeds; a part is a language, family, …"""
-    scores, own = scores_of(run, records), languages_of(run)
-    split = {"family": by_family, "script": by_script, "size": by_size, "transfer": by_transfer}.get(by)
-    out: dict[str, dict[tuple[str, str], dict[str, Average]]] = {}
-    for target in run["targets"]:
-        for label, seeds in scores.items():
-            tables = []
-            for seed in seeds.values():
-                found = seed.get(target, {})
-                if split is None:
-                    tables.append({k: Average(found.get(k), int(k in found), 1) for k in own[target]})
-                else:
-                    tables.append(split(found, own[target]))
-            if tables:
-                out.setdefault(target, {})[label] = {part: _over_seeds([t[part] for t in tables]) for part in tables[0]}
-    return out
-
-
-def _over_seeds(found: Sequence[Average]) -> Average:
-    values = [a.value for a in found if a.value is not None]
-    if len(values) < len(found):
-        return min(found, key=lambda a: a.have)
-    return Average(statistics.fmean(values), found[0].have, found[0].want)

@@ -6,28 +6,24 @@ import csv
 import html
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
 
-from xharness.board.board import Board, Value, make_board
+from xharness.board.board import Board, Value
+from xharness.board.legend import legend
 from xharness.board.show import row_label
 from xharness.record import Record
-from xharness.score.scheme import scheme_of
+from xharness.score.rounding import direction, gained, rounded
 
 
-def _board(run: Mapping[str, Any], records: Sequence[Record]) -> Board:
-    return make_board(run, records, scheme_of(run))
-
-
-def as_json(run: Mapping[str, Any], records: Sequence[Record]) -> str:
+def as_json(board: Board, records: Sequence[Record]) -> str:
     """The board with the records it was drawn from."""
-    board = asdict(_board(run, records))
-    return json.dumps({"board": board, "records": [r.as_json() for r in records]}, indent=1, ensure_ascii=False)
+    made = {"board": asdict(board), "records": [r.as_json() for r in records]}
+    return json.dumps(made, indent=1, ensure_ascii=False)
 
 
-def as_csv(run: Mapping[str, Any], records: Sequence[Record]) -> str:
-    """One line a record: every language, metric and seed."""
+def as_csv(board: Board, records: Sequence[Record]) -> str:
+    """One line per record: every language, metric and seed."""
     stream = io.StringIO()
     names = list(Record.__slots__)
     writer = csv.DictWriter(stream, names, lineterminator="\n")
@@ -37,29 +33,34 @@ def as_csv(run: Mapping[str, Any], records: Sequence[Record]) -> str:
 
 
 def _plain(value: Value, strong: Callable[[str], str], sign: str) -> str:
+    if not value.want:
+        return ""
     if value.mean is None:
         return value.state or f"— {value.have}/{value.want}"
-    text = f"{value.mean:.1f}" + (f"{sign}{value.spread:.1f}" if value.spread is not None else "")
+    text = rounded(value.mean) + (f"{sign}{value.spread:.1f}" if value.spread is not None else "")
+    text += "!" if value.state == "degenerate" else ""
     return strong(text) if value.best else text
 
 
-_LATEX = str.maketrans(
-    {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "$": r"\$", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}"}
-)
+def _gain(gain: float, significant: bool) -> str:
+    return gained(gain) + ("*" if significant else "")
 
 
-def as_latex(run: Mapping[str, Any], records: Sequence[Record]) -> str:
+_SPECIAL = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+_LATEX = str.maketrans({**{sign: f"\\{sign}" for sign in "&%#_${}"}, **_SPECIAL})
+
+
+def as_latex(board: Board, records: Sequence[Record]) -> str:
     """A booktabs table: targets, group means and the average; the gain over no intermediate as a superscript."""
-    board = _board(run, records)
     several = len({r.checkpoint for r in board.rows}) > 1
 
     def cell(value: Value) -> str:
         text = _plain(value, lambda t: rf"\textbf{{{t}}}", r"$_{\pm}$").replace("—", "--")
-        star = "*" if value.significant else ""
-        return text + (f"$^{{{value.gain:+.1f}{star}}}$" if value.gain is not None else "")
+        return text + (f"$^{{{_gain(value.gain, value.significant)}}}$" if value.gain is not None else "")
 
+    heading = f"{board.title} -- {board.note}" if board.note else board.title
     lines = [
-        f"% {board.title}" + (f" -- {board.note}" if board.note else ""),
+        f"% {' '.join(heading.split())}",
         rf"\begin{{tabular}}{{l{'r' * len(board.columns)}}}",
         r"\toprule",
         " & ".join(["", *(c.title.translate(_LATEX) for c in board.columns)]) + r" \\",
@@ -68,7 +69,7 @@ def as_latex(run: Mapping[str, Any], records: Sequence[Record]) -> str:
     for row in board.rows:
         cells = [cell(row.values[c.name]) for c in board.columns]
         lines.append(" & ".join([row_label(row, several).translate(_LATEX), *cells]) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", *(f"% {n}" for n in board.footnotes), ""])
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", *(f"% {n}" for n in legend(board, "superscript")), ""])
 
 
 _STYLE = """body{font:15px/1.45 system-ui,sans-serif;margin:2rem;color:#222}table{border-collapse:collapse}
@@ -76,17 +77,16 @@ th,td{padding:.3rem .6rem;text-align:right;border-bottom:1px solid #ddd}th:first
 .up{color:#067a2f}.down{color:#b3261e}.note{color:#8a5a00;font-weight:600}small{display:block}.mean{background:#f4f7fb}"""
 
 
-def as_html(run: Mapping[str, Any], records: Sequence[Record]) -> str:
-    """One page that stands alone: no script, nothing fetched."""
-    board = _board(run, records)
+def as_html(board: Board, records: Sequence[Record]) -> str:
+    """One self-contained page: no script, nothing fetched."""
     several = len({r.checkpoint for r in board.rows}) > 1
 
     def cell(value: Value, kind: str) -> str:
         text = html.escape(_plain(value, lambda t: t, "±"))
         text = f"<b>{text}</b>" if value.best else text
         if value.gain is not None:
-            word = "up" if value.gain > 0 else "down"
-            text += f'<small class="{word}">{value.gain:+.1f}{"*" if value.significant else ""}</small>'
+            way = ("", ' class="up"', ' class="down"')[direction(value.gain)]
+            text += f"<small{way}>{_gain(value.gain, value.significant)}</small>"
         return f'<td class="{"" if kind == "target" else "mean"}">{text}</td>'
 
     head = "".join(f"<th>{html.escape(c.title)}</th>" for c in board.columns)
@@ -96,7 +96,7 @@ def as_html(run: Mapping[str, Any], records: Sequence[Record]) -> str:
         + "</tr>"
         for row in board.rows
     )
-    notes = "".join(f"<p>{html.escape(n)}</p>" for n in board.footnotes)
+    notes = "".join(f"<p>{html.escape(n)}</p>" for n in legend(board))
     warning = f'<p class="note">{html.escape(board.note)}</p>' if board.note else ""
     title = html.escape(board.title)
     return (
@@ -105,7 +105,7 @@ def as_html(run: Mapping[str, Any], records: Sequence[Record]) -> str:
     )
 
 
-FORMATS: dict[str, Callable[[Mapping[str, Any], Sequence[Record]], str]] = {
+FORMATS: dict[str, Callable[[Board, Sequence[Record]], str]] = {
     "json": as_json,
     "csv": as_csv,
     "latex": as_latex,

@@ -5,103 +5,91 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
 from xharness.board.board import Board, Column, Row, Value
+from xharness.board.layout import fitted
+from xharness.board.legend import legend
 from xharness.score.averages import Average
-
-LABEL_WIDTH = 24
+from xharness.score.rounding import direction, gained, rounded
 
 
 def show_board(board: Board, console: Console, chance: bool = False) -> None:
-    """Draw the board; on a narrow terminal in several tables, the rows repeated."""
+    """Draw the board; on a terminal too narrow even for short heads, in several tables with the same rows."""
     console.print(Rule(Text(board.title), style="dim"))
     if board.note:
         console.print(Text(board.note), style="bold yellow")
-    for columns in _chunks(board, console.width):
-        console.print(_table(board, columns, chance))
-    for note in _legend(board):
+    _show_columns(board, board.columns, console, chance)
+    for note in legend(board):
         console.print(Text(note), style="dim", soft_wrap=True)
 
 
-def _width(column: Column) -> int:
-    """Characters a column takes: its longest word or a score with its spread, and the space between columns."""
-    return max(6, *(len(word) for word in column.title.split())) + 2
+def show_groups(board: Board, console: Console) -> None:
+    """One table per group: its targets and their mean."""
+    for group in dict.fromkeys(c.group for c in board.columns if c.kind == "group"):
+        _show_columns(board, [c for c in board.columns if c.group == group], console)
 
 
-def _chunks(board: Board, width: int) -> list[list[Column]]:
-    """Columns in as many tables as the width asks for; groups stay together."""
-    room = width - max((len(row_label(r, several=False)) for r in board.rows), default=12) - 4
-    groups: dict[str, list[Column]] = {}
-    for column in board.columns:
-        groups.setdefault(column.group, []).append(column)
-    chunks: list[list[Column]] = [[]]
-    for members in groups.values():
-        if chunks[-1] and sum(map(_width, [*chunks[-1], *members])) > room:
-            chunks.append([])
-        chunks[-1].extend(members)
-    return chunks
+INTERMEDIATE, CHANCE = "intermediate", "chance or majority"
+STYLES = {"target": "", "group": "cyan", "average": "bold"}
 
 
-def _table(board: Board, columns: Sequence[Column], chance: bool) -> Table:
-    table = Table(header_style="bold", pad_edge=False, box=None, padding=(0, 1))
+def _show_columns(board: Board, columns: Sequence[Column], console: Console, chance: bool = False) -> None:
+    """Draw some columns of a board, in as many tables as the terminal needs."""
+    cells = {(row.label, c.name): value_text(row.values[c.name]) for row in board.rows for c in columns}
+    chances = {c.name: Text(rounded(board.chance[c.name]), style="dim") for c in columns if c.name in board.chance}
+    chances = chances if chance else {}
     several = len({r.checkpoint for r in board.rows}) > 1
-    table.add_column("checkpoint / intermediate" if several else "intermediate", no_wrap=True, min_width=12)
-    for column in columns:
-        style = {"target": "", "group": "cyan", "average": "bold"}[column.kind]
-        table.add_column(Text(column.title), justify="right", style=style, min_width=6, overflow="fold")
-    if chance and board.chance:
-        cells = [Text(f"{board.chance[c.name]:.1f}" if c.name in board.chance else "", style="dim") for c in columns]
-        table.add_row(Text("chance or majority", style="dim"), *cells)
-    above = None
-    for row in board.rows:
-        if several and row.checkpoint != above:
-            table.add_row(Text(row.checkpoint, style="bold"))
-        above = row.checkpoint
-        table.add_row(
-            Text(("  " if several else "") + row.intermediate), *(value_text(row.values[c.name]) for c in columns)
-        )
-    return table
+    indent = "  " if several else ""
+    labels = [INTERMEDIATE, *(indent + r.intermediate for r in board.rows), *([CHANCE] if chances else [])]
+    labels += [r.checkpoint for r in board.rows] if several else []
+    filled = dict.fromkeys((c.name for c in columns), 0)
+    for name, text in (*((name, text) for (_, name), text in cells.items()), *chances.items()):
+        filled[name] = max(filled[name], *(cell_len(line) for line in text.plain.split("\n")))
+    layout = fitted(columns, filled, labels, console.width)
+    for some in layout.tables:
+        table = Table(header_style="bold", pad_edge=False, box=None, padding=(0, 1, 0, layout.gap - 1))
+        title = f"checkpoint / {INTERMEDIATE}" if several else INTERMEDIATE
+        table.add_column(title, width=layout.label, overflow="fold")
+        for c in some:
+            head = Text(layout.heads[c.name])
+            table.add_column(head, justify="right", style=STYLES[c.kind], width=layout.widths[c.name], overflow="fold")
+        if chances:
+            table.add_row(Text(CHANCE, style="dim"), *(chances.get(c.name, "") for c in some))
+        above = None
+        for row in board.rows:
+            if several and row.checkpoint != above:
+                table.add_row(Text(row.checkpoint, style="bold"))
+            above = row.checkpoint
+            label = Padding(Text(row.intermediate), (0, 0, 0, len(indent)))
+            table.add_row(label, *(cells[row.label, c.name] for c in some))
+        console.print(table)
 
 
 def value_text(value: Value) -> Text:
-    """`71.3` with its spread, and under it the signed gain."""
+    """`71.3` with its spread, and the signed gain below; empty without a cell."""
+    if not value.want:
+        return Text("")
     if value.mean is None:
         if value.state in ("failed", "xfailed"):
             return Text(value.state, style="red")
         if value.state:
             return Text(value.state, style="yellow")
         return Text(f"— {value.have}/{value.want}", style="dim")
-    text = Text(f"{value.mean:.1f}", style="bold" if value.best else "")
+    text = Text(rounded(value.mean), style="bold" if value.best else "")
     if value.spread is not None:
         text.append(f"±{value.spread:.1f}", style="dim")
     if value.state == "degenerate":
         text.append("!", style="bold red")
     if value.gain is not None:
-        style = "green" if value.gain > 0 else "red" if value.gain < 0 else "dim"
-        text.append(f"\n{value.gain:+.1f}{'*' if value.significant else ''}", style=style)
+        style = ("dim", "green", "red")[direction(value.gain)]
+        text.append(f"\n{gained(value.gain)}{'*' if value.significant else ''}", style=style)
     return text
-
-
-def _legend(board: Board) -> list[str]:
-    values = [v for r in board.rows for v in r.values.values()]
-    notes = []
-    if any(v.gain is not None for v in values):
-        notes.append("second line: difference from none; bold: best of the column")
-    if any(v.significant for v in values):
-        notes.append(
-            "*: significant difference from none (paired bootstrap over examples, Holm-corrected over the board, 0.05)"
-        )
-    if any(v.spread is not None for v in values):
-        notes.append("±: standard deviation over seeds")
-    if any(v.state == "degenerate" for v in values):
-        notes.append("!: degenerate: the predictions are all the same")
-    if any(v.mean is None and v.want for v in values):
-        notes.append("— have/want: an average that lacks a member is not shown")
-    return [*notes, *board.footnotes]
 
 
 def show_breakdown(
@@ -110,10 +98,13 @@ def show_breakdown(
     run: Mapping[str, Any],
     console: Console,
 ) -> None:
-    """One table a target: rows as on the board, a column for each language, family, script or size."""
+    """One table per target: rows as on the board, a column for each language, family, script or size."""
     for target, rows in table_of.items():
         parts = list(dict.fromkeys(part for row in rows.values() for part in row))
-        per_table = max(2, (console.width - LABEL_WIDTH) // (max(map(len, [*parts, "00.0"])) + 2))
+        several = len(run["checkpoints"]) > 1
+        labels = {(c, i): f"{c} / {i}" if several else i for c, i in rows}
+        room = console.width - max(map(cell_len, labels.values()))
+        per_table = max(2, room // (max(map(cell_len, [*parts, "00.0"])) + 2))
         for start in range(0, len(parts), per_table):
             some = parts[start : start + per_table]
             heading = Text(f"{run['tasks'][target]['title']} by {title}")
@@ -121,16 +112,9 @@ def show_breakdown(
             table.add_column("", no_wrap=True)
             for part in some:
                 table.add_column(Text(part), justify="right", no_wrap=True)
-            for (checkpoint, intermediate), row in rows.items():
-                label = f"{checkpoint} / {intermediate}" if len(run["checkpoints"]) > 1 else intermediate
-                table.add_row(Text(label), *(str(row[p]) if p in row else "" for p in some))
+            for label, row in rows.items():
+                table.add_row(Text(labels[label]), *(str(row[p]) if p in row else "" for p in some))
             console.print(table)
-
-
-def show_groups(board: Board, console: Console) -> None:
-    """One table a group: its targets and their mean."""
-    for group in dict.fromkeys(c.group for c in board.columns if c.kind == "group"):
-        console.print(_table(board, [c for c in board.columns if c.group == group], chance=False))
 
 
 def row_label(row: Row, several: bool) -> str:

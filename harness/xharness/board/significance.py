@@ -19,9 +19,9 @@ VERSION = 1
 def significant_gains(
     run: Mapping[str, Any], records: Sequence[Record], store: Store
 ) -> frozenset[tuple[str, str, str]]:
-    """(checkpoint, intermediate, target) whose difference from `none` is significant; empty where outcomes are gone.
+    """(checkpoint, intermediate, target) whose difference from `none` is significant; empty if outcomes are missing.
 
-    The bootstrap takes seconds and its libraries take one to load, so its answer is kept beside the steps.
+    The bootstrap takes seconds, so its answer is kept in the store.
     """
     ends = sorted({(r.checkpoint, r.intermediate, r.target, r.seed, r.key) for r in records})
     if len({i for _, i, *_ in ends}) < 2 or not all(store.has(key) for *_, key in ends):
@@ -35,7 +35,7 @@ def significant_gains(
     try:
         found = _compute(run, records, store)
     except HarnessError:
-        return frozenset()  # Outcomes are gone or do not match: a board without marks is better than none.
+        return frozenset()  # Outcomes are missing or do not match: a board without marks is better than none.
     try:
         file.parent.mkdir(exist_ok=True)
         fresh = file.with_suffix(".new")
@@ -47,7 +47,7 @@ def significant_gains(
 
 
 def _compute(run: Mapping[str, Any], records: Sequence[Record], store: Store) -> frozenset[tuple[str, str, str]]:
-    from xharness.board.board import languages_of
+    from xharness.board.grid import languages_of
     from xharness.score.compare import significant_against_none
     from xharness.score.matching import sides_of
 

@@ -13,7 +13,7 @@ import typer
 
 from xharness.cli import options as o
 from xharness.cli.output import writable, write
-from xharness.errors import UsageError, nearest
+from xharness.errors import UsageError, listed, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,7 +85,7 @@ class _Runs:
     degenerate: list[Degenerate] = field(default_factory=list)
 
     def run(self, name: str | None) -> tuple[dict[str, Any], list[Any], dict[tuple[str, str], Side]]:
-        from xharness.board.board import languages_of
+        from xharness.board.grid import languages_of
         from xharness.cli.showing import find_run, store_of
         from xharness.score.matching import sides_of
         from xharness.store.runs import read_run
@@ -154,7 +154,7 @@ def _checkpoint(given: str, named: str | None, run: Mapping[str, Any]) -> str:
     if named is None and len(known) == 1:
         return str(known[0])
     if named is None:
-        raise UsageError(f"{given}: the run has several checkpoints; add one in brackets: {', '.join(known)}.")
+        raise UsageError(f"{given}: the run has several checkpoints; add one in brackets: {listed(known)}.")
     if named not in known:
         raise UsageError(f"{given}: the run has no checkpoint '{named}'. {nearest(named, known)}")
     return named
@@ -172,7 +172,7 @@ def _scheme_name(runs: _Runs) -> str:
 
 def _scheme(runs: _Runs) -> Scheme:
     """The scheme of the first run, with that run's targets; XTREME's where only published rows are compared."""
-    from xharness.board.board import with_targets
+    from xharness.board.grid import with_targets
     from xharness.score.scheme import load_scheme, scheme_of
 
     for run, _, _ in runs.read.values():
@@ -191,7 +191,7 @@ def show_comparisons(found: Compared, console: Console, languages: bool = False)
             line = f"best per target, {choice.target}: none chosen ({choice.reason})"
         else:
             more = f"; {choice.reason}" if choice.reason else ""
-            line = f"best per target, {choice.target}: {choice.intermediate} (English dev {choice.dev:.1f}{more})"
+            line = f"best per target, {choice.target}: {choice.intermediate} (English dev {choice.dev:z.1f}{more})"
         console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
     for cell in found.degenerate:
         line = f"degenerate: {cell.intermediate}->{cell.target}[{cell.checkpoint}-{cell.seed}]: {cell.reason}"
@@ -220,12 +220,14 @@ def comparison_table(comparison: Comparison, languages: bool = False) -> Table:
 
 
 def _cells(line: Difference, level: float) -> list[str]:
+    from xharness.score.rounding import gained, rounded
+
     name = f"  {line.name} {line.language}" if line.kind == "language" else line.name.replace("group:", "mean of ")
-    scores = ["—" if score is None else f"{score:.1f}" for score in (line.left, line.right)]
+    scores = ["—" if score is None else rounded(score) for score in (line.left, line.right)]
     if line.difference is None:
         gap = f"— {line.have}/{line.want}" if line.have < line.want and not line.note else "—"
     else:
-        gap = f"{line.difference:+.1f}{'*' if line.significant(level) else ''}"
-    span = "" if line.low is None or line.high is None else f"[{line.low:+.1f}, {line.high:+.1f}]"
+        gap = f"{gained(line.difference)}{'*' if line.significant(level) else ''}"
+    span = "" if line.low is None or line.high is None else f"[{gained(line.low)}, {gained(line.high)}]"
     tests = ["" if p is None else f"{p:.4f}" for p in (line.p, line.adjusted)]
     return [name, *scores, gap, span, *tests, f"{line.n:,}" if line.n else "", line.note]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from xharness.cli import options as o
-from xharness.errors import UsageError
+from xharness.errors import UsageError, listed
 
 
 def export(
@@ -41,7 +41,7 @@ def export(
     scheme = scheme_of(facts)
     known = {task: languages for task, languages in outcomes.items() if task in scheme.tasks}
     if not known:
-        raise UsageError(f"there is nothing to export: the scheme '{scheme.title}' has none of {', '.join(outcomes)}.")
+        raise UsageError(f"there is nothing to export: the scheme '{scheme.title}' has none of {listed(outcomes)}.")
     written = write_folder(known, folder, scheme, labels)
     print(f"{len(written)} files of {choice.checkpoint} / {choice.intermediate}, seed {choice.seed}, in {folder}")
     for task in outcomes.keys() - known.keys():

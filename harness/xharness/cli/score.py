@@ -60,9 +60,9 @@ def _table(scores: dict[str, Any], scheme: Scheme) -> Table:
     for name, group in scheme.group.items():
         for task in group.tasks:
             table.add_row(*_row(task, scores, scheme))
-        average = Text(format(average_of(scores, scheme, name), ".2f"), style="bold")
+        average = Text(format(average_of(scores, scheme, name), "z.2f"), style="bold")
         table.add_row(Text(group.title, style="bold"), "", "", "", average, end_section=True)
-    table.add_row(Text("All", style="bold"), "", "", "", Text(format(average_of(scores, scheme), ".2f"), style="bold"))
+    table.add_row(Text("All", style="bold"), "", "", "", Text(format(average_of(scores, scheme), "z.2f"), style="bold"))
     return table
 
 
@@ -73,9 +73,9 @@ def _row(task: str, scores: dict[str, Any], scheme: Scheme) -> tuple[str, ...]:
     means: list[str] = []
     if average.value is not None:
         means = [
-            f"{one} {sum(values[one].values()) / average.have:.2f}" for one in metric(scheme.of(task).metric).headline
+            f"{one} {sum(values[one].values()) / average.have:z.2f}" for one in metric(scheme.of(task).metric).headline
         ]
-    return task, scheme.of(task).metric, str(average.have), "\n".join(means), format(average, ".2f")
+    return task, scheme.of(task).metric, str(average.have), "\n".join(means), format(average, "z.2f")
 
 
 def _caption(scores: dict[str, Any]) -> Text | None:
@@ -95,5 +95,5 @@ def _languages(task: str, values: dict[str, Any]) -> Table:
     for name in per_language:
         table.add_column(name, justify="right")
     for language in next(iter(per_language.values()), {}):
-        table.add_row(language, *(f"{found[language]:.2f}" for found in per_language.values()))
+        table.add_row(language, *(f"{found[language]:z.2f}" for found in per_language.values()))
     return table

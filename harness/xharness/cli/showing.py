@@ -16,6 +16,8 @@ from xharness.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from xharness.board.board import Board
+    from xharness.record import Record
     from xharness.store.steps import Store
 
 BREAKDOWNS = ("language", "family", "script", "size", "transfer", "group")
@@ -39,7 +41,6 @@ def show(
     """Show the board of a stored run again."""
     from xharness.board.export import FORMATS
     from xharness.cli.terminal import terminal
-    from xharness.store.runs import read_run
 
     if form != "terminal" and form not in FORMATS:
         raise UsageError(f"--format '{form}' is not known. Allowed: terminal, {', '.join(FORMATS)}.")
@@ -51,7 +52,8 @@ def show(
         show_run(folder, terminal(drawn), by=by, chance=chance, baselines=baselines, reasons=letters)
         text = drawn.getvalue() if drawn else ""
     else:
-        text = FORMATS[form](*read_run(folder))
+        _, records, board = read_board(folder)
+        text = FORMATS[form](board, records)
     if output:
         write(output, text)
     elif text:
@@ -72,10 +74,21 @@ def find_run(run: str | None, store: Path) -> Path:
 
 
 def store_of(run: Path) -> Store:
-    """The store that a run's folder lies in: a run given as a folder brings its own."""
+    """The store that a run's folder is in, which need not be the one of --store."""
     from xharness.store.steps import Store
 
     return Store(run.parent.parent)
+
+
+def read_board(folder: Path) -> tuple[dict[str, Any], list[Record], Board]:
+    """A stored run, its records, and the board that they make, with the marks of significant gains."""
+    from xharness.board.board import make_board
+    from xharness.board.significance import significant_gains
+    from xharness.score.scheme import scheme_of
+    from xharness.store.runs import read_run
+
+    run, records = read_run(folder)
+    return run, records, make_board(run, records, scheme_of(run), significant_gains(run, records, store_of(folder)))
 
 
 def show_run(
@@ -87,17 +100,12 @@ def show_run(
     reasons: str = o.DEFAULT_REASONS,
 ) -> None:
     """Draw a stored run: the board, a breakdown when asked, and why cells failed or were skipped."""
-    from xharness.board.board import breakdown, make_board
+    from xharness.board.breakdown import breakdown
     from xharness.board.show import show_board, show_breakdown, show_groups
-    from xharness.board.significance import significant_gains
-    from xharness.score.scheme import scheme_of
-    from xharness.store.runs import read_run
 
     if by is not None and by not in BREAKDOWNS:
         raise UsageError(f"--by '{by}' is not known. Allowed: {', '.join(BREAKDOWNS)}.")
-    run, records = read_run(folder)
-    scheme = scheme_of(run)
-    board = make_board(run, records, scheme, significant_gains(run, records, store_of(folder)))
+    run, records, board = read_board(folder)
     show_board(board, console, chance)
     if by == "group":
         show_groups(board, console)
@@ -115,7 +123,7 @@ LETTERS = {"failed": "f", "not run": "f", "skipped": "s", "xfailed": "x", "xpass
 
 
 def _reasons(run: dict[str, Any], console: Console, letters: str) -> None:
-    """One line for every reason that -r asks for, the cells that share it together."""
+    """One line for each reason that -r asks for, with all cells that have it."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for cell in run["cells"]:
         if LETTERS.get(cell["status"], "-") in letters and cell["reason"]:

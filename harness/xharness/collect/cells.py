@@ -96,7 +96,7 @@ def skip_reason(cell: Cell, loaded: Loaded, gpu: bool | None = None) -> str | No
 
 
 def skipper(loaded: Loaded, gpu: bool | None = None) -> Callable[[Cell], str | None]:
-    """`skip_reason` for many cells: the conditions are looked at once, not once a cell."""
+    """`skip_reason` for many cells: each condition is evaluated once."""
     holding = [
         (m.cells, m.reason if m.skip else m.reason or f"skipif {m.skipif}")
         for m in loaded.suite.mark

@@ -22,9 +22,9 @@ def own_checkpoints(loaded: Loaded) -> tuple[str, ...]:
 
 
 def given_checkpoints(given: Sequence[str], loaded: Loaded) -> tuple[tuple[Checkpoint, ...], tuple[str, ...]]:
-    """(checkpoints to add, names to keep) of `--checkpoint`; no names keep all.
+    """What `--checkpoint` gives: (checkpoints to add, names to keep); no names keep all.
 
-    A name of the profile is a filter; one that the suite has in other profiles, a folder or a hub id adds rows.
+    A name in the profile selects. A name that only other profiles have, a folder, or a hub id adds rows.
     """
     defined = {c.name: c for c in loaded.suite.checkpoint}
     own = own_checkpoints(loaded)
@@ -47,7 +47,7 @@ def given_checkpoints(given: Sequence[str], loaded: Loaded) -> tuple[tuple[Check
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a checkpoint of the command line comes from."""
+    """The origin of a checkpoint given on the command line."""
 
     path: str | None = None
     hub: str | None = None
@@ -55,7 +55,7 @@ class Origin:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What it may be called, the shortest first."""
+        """Possible names, the shortest first."""
         if self.hub is None:
             parts = [part for part in Path(str(self.path)).parts if part != os.sep]
             return tuple(_cleaned("-".join(parts[-n:])) for n in range(1, len(parts) + 1)) or (_cleaned(""),)
@@ -65,7 +65,7 @@ class Origin:
 
 
 def origin_from(given: str) -> Origin:
-    """A checkpoint of the command line: a folder, or a hub id with an optional `@revision`."""
+    """The origin that a text on the command line names: a folder, or a hub id with an optional `@revision`."""
     path = Path(given).expanduser()
     if given.startswith((".", "/", "~")) and not os.path.isdir(path):
         raise UsageError(f"--checkpoint '{given}': there is no such folder.")
@@ -78,9 +78,9 @@ def origin_from(given: str) -> Origin:
 
 
 def named_apart(origins: Sequence[Origin], taken: Collection[str]) -> tuple[Checkpoint, ...]:
-    """The checkpoints under names that neither the suite nor another of them has, whatever their order.
+    """Checkpoints with names that are unique, in the suite and among themselves; their order does not matter.
 
-    All that share a name get the next longer one: `a/enc` and `b/enc` are `a-enc` and `b-enc`.
+    If several share a name, all of them get the next longer one: `a/enc` and `b/enc` become `a-enc` and `b-enc`.
     """
     distinct = list(dict.fromkeys(origins))
     tried = dict.fromkeys(distinct, 0)
@@ -96,7 +96,7 @@ def named_apart(origins: Sequence[Origin], taken: Collection[str]) -> tuple[Chec
     used = {*taken}
     for origin, name in names.items():
         free, number = name, 2
-        while free in used:  # The longest was taken too.
+        while free in used:  # Even the longest name is taken.
             free, number = f"{name}-{number}", number + 1
         used.add(free)
         out.append(Checkpoint(name=free, path=origin.path, hub=origin.hub, revision=origin.revision))
@@ -104,5 +104,5 @@ def named_apart(origins: Sequence[Origin], taken: Collection[str]) -> tuple[Chec
 
 
 def _cleaned(text: str) -> str:
-    """A text as a name that may stand in an id."""
+    """A text turned into a name that an id may have."""
     return re.sub(r"[^A-Za-z0-9_.@-]+", "-", text).strip("-._@") or "checkpoint"

@@ -19,7 +19,7 @@ def spelled(condition: str) -> str:
 
 
 def holds(condition: str, profile: str, gpu: bool | None = None) -> bool:
-    """Whether a condition holds under a profile; UsageError for a word that is none."""
+    """Whether a condition holds under a profile; UsageError for an unknown condition."""
 
     def fact(word: str) -> bool:
         kind, _, value = word.partition(":")

@@ -21,7 +21,7 @@ Evaluator = Callable[[Matcher], bool]
 
 _TOKEN = re.compile(r"\s*(\(|\)|[^\s()]+)")
 DEEPEST = 50
-"""Parentheses inside each other; each takes some frames of Python's stack to read and to evaluate."""
+"""Greatest depth of parentheses: each level takes some frames of Python's stack."""
 _WORDS = {"and", "or", "not", "(", ")"}
 
 
@@ -81,7 +81,7 @@ class _Parser:
 
 
 def compile_expression(text: str, option: str = "-k") -> Evaluator:
-    """The expression as a function of a matcher; UsageError names the column where it is not one."""
+    """The expression as a function of a matcher; UsageError with the column of the first syntax error."""
     parser = _Parser(text, option)
     if not parser.tokens:
         return lambda matches: False

@@ -1,4 +1,4 @@
-"""Whether a suite's tasks fit their adapters, metrics and each other; it takes neither data nor torch to know."""
+"""Checks that a suite's tasks fit their adapters, metrics and each other. It needs neither data nor torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from xharness.adapter import Adapter, installed_adapters, load_adapter
 from xharness.collect.patterns import check_patterns
-from xharness.errors import Problem, UsageError, nearest
+from xharness.errors import Problem, UsageError, listed, nearest
 from xharness.metrics import METRICS, metric
 from xharness.plugins import load_plugins
 from xharness.spec.load import NONE, Loaded
@@ -23,9 +23,9 @@ FREE_COLUMNS = ("id", "side", "gold", "language")
 
 
 def check_known(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> None:
-    """UsageError for all that is known to be wrong without data: plug-ins, tasks, and patterns that name no cell.
+    """UsageError with all problems that can be found without data: plug-ins, tasks, patterns that match no cell.
 
-    What only follows from the problems that the suite was read with is left out.
+    Problems that merely follow from those found when the suite was read are left out.
     """
     problems: list[Problem] = []
     for check in (load_own_plugins, check_fit, lambda given: check_patterns(given, extra)):
@@ -38,9 +38,9 @@ def check_known(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> None:
 
 
 def check_fit(loaded: Loaded) -> None:
-    """UsageError with everything that is known to go wrong before data or checkpoint are touched.
+    """UsageError with all problems of tasks that can be found before data or checkpoints are read.
 
-    The suite's plug-ins must be loaded, since they may bring adapters.
+    The suite's plug-ins must be loaded first, since they may define adapters.
     """
     problems = [*_scheme(loaded), *_baselines(loaded), *_builtins(loaded)]
     for name, task in loaded.tasks.items():
@@ -51,7 +51,7 @@ def check_fit(loaded: Loaded) -> None:
 
 
 def load_own_plugins(loaded: Loaded) -> None:
-    """Load the suite's plug-ins; UsageError with the line that names one that cannot be loaded."""
+    """Load the suite's plug-ins; UsageError with the line of one that cannot be loaded."""
     here = loaded.path.resolve().parent
     problems: list[Problem] = []
     for given in loaded.suite.plugins:
@@ -80,7 +80,7 @@ def _baselines(loaded: Loaded) -> Iterator[Problem]:
 
 
 def _named(key: str, given: str, load: Callable[[str, Path], object], loaded: Loaded) -> Iterator[Problem]:
-    """What is wrong with a file that the suite names: told in the suite where there is none, else in the file."""
+    """Problems of a file that the suite names; if it is missing, the place is the line in the suite."""
     try:
         load(given, loaded.path.resolve().parent)
     except UsageError as error:
@@ -98,19 +98,19 @@ def _builtins(loaded: Loaded) -> Iterator[Problem]:
 
 
 def file_of(loaded: Loaded, name: str) -> Document:
-    """The file of a task; the suite's where it was made by hand."""
+    """The file that defines a task; the suite's for a task that was built in Python."""
     return loaded.files.get(name, loaded.document)
 
 
 def _data_told(loaded: Loaded, name: str, split: str) -> bool:
-    """Whether it is said already that a task's data of a split are wrong, or that the profile is."""
+    """Whether a problem of a task's data in a split, or of the profile, is reported already."""
     file, profile = file_of(loaded, name), loaded.profile_name
     inside = ("profile", profile, "data", split)
     return not loaded.knows_profile or loaded.told(file, *inside) or loaded.told(file, "data", split)
 
 
 def _at(file: Document, profile: str, *path: str | int) -> KeyPath:
-    """A key of a task file: in the profile at hand where that has it, else at the top."""
+    """The path of a key in a task file: in the current profile if it is set there, else at the top level."""
     inside = ("profile", profile, *path)
     return inside if file.positions.depth(inside) == len(inside) else path
 
@@ -120,7 +120,7 @@ def _task(name: str, task: Task, loaded: Loaded) -> Iterator[Problem]:
     adapter = _adapter_of(task)
     if adapter is None:
         close = meant_adapter(task)
-        # One of a plug-in that could not be loaded is not known.
+        # It may be the adapter of a plug-in that could not be loaded.
         if not loaded.told(file, "adapter") and (close or not loaded.told(loaded.document, "plugins")):
             what = f"there is no adapter called '{task.adapter}'."
             yield file.problem(("adapter",), what, nearest(task.adapter, installed_adapters()), task.adapter)
@@ -155,12 +155,12 @@ def _options(task: Task, adapter: Adapter, file: Document, profile: str) -> Iter
 
 
 def meant_adapter(task: Task) -> str | None:
-    """The adapter whose name is nearest to one that does not exist, so that the rest is looked at as well."""
+    """The adapter with the name nearest to one that does not exist, so that the rest of the task is checked too."""
     return next(iter(difflib.get_close_matches(task.adapter, installed_adapters(), n=1)), None)
 
 
 def _metrics(task: Task, adapter: Adapter | None, file: Document, loaded: Loaded) -> Iterator[Problem]:
-    """Metrics that do not exist, or, where the adapter is known, do not fit it."""
+    """Metrics that do not exist, or that do not fit the adapter if that is known."""
     known = adapter.metrics if adapter is not None else tuple(METRICS)
     families = {re.sub(r"_at_\d+$", "_at_", name) for name in known}
     given = [("metric", task.metric)] if not loaded.told(file, "metric") else []
@@ -168,12 +168,12 @@ def _metrics(task: Task, adapter: Adapter | None, file: Document, loaded: Loaded
         try:
             metric(name)
         except UsageError:
-            # With an adapter, a plug-in that could not be loaded may have brought it.
+            # It may be the metric of a plug-in that could not be loaded.
             if adapter is not None or not loaded.told(loaded.document, "plugins"):
                 yield file.problem((key,), f"there is no metric called '{name}'.", nearest(name, known), name)
             continue
         if adapter is not None and re.sub(r"_at_\d+$", "_at_", name) not in families:
-            allowed = ", ".join(m for m in adapter.metrics if m in METRICS)
+            allowed = listed((m for m in adapter.metrics if m in METRICS), name)
             what = f"the metric '{name}' does not fit the {adapter.name} adapter."
             yield file.problem((key,), what, f"Allowed: {allowed}.", name)
 
@@ -190,7 +190,7 @@ def _generator(builtin: str, split: str, file: Document, path: KeyPath) -> Itera
 
 
 def _adapter_of(task: Task) -> Adapter | None:
-    """A task's adapter; None where there is none of that name, which `_task` tells."""
+    """A task's adapter; None if there is none of that name, which `_task` reports."""
     try:
         return load_adapter(task.adapter)
     except UsageError:
@@ -248,7 +248,14 @@ def _tuning(name: str, task: Task, file: Document, loaded: Loaded) -> Iterator[P
     elif any(loaded.told(file_of(loaded, t.name), "labels") for t in (source, task)):
         return
     elif source.labels != task.labels and task.adapter != "multiple_choice":
-        what = (
-            f"'{source.name}' has other labels ({', '.join(source.labels)}) than '{name}' ({', '.join(task.labels)})."
-        )
-        yield file.problem(path, what, "The order counts too.")
+        yield file.problem(path, _labels_differ(source, task), "Both must have the same, in the same order.")
+
+
+def _labels_differ(source: Task, task: Task) -> str:
+    """How the labels of two tasks differ: those that only one has, or else their order."""
+    sides = ((source, task), (task, source))
+    own = [(a.name, [label for label in a.labels if label not in b.labels]) for a, b in sides]
+    said = [f"only '{name}' has {listed(labels)}" for name, labels in own if labels]
+    if not said:
+        return f"'{source.name}' has the labels of '{task.name}' in another order."
+    return f"'{source.name}' has other labels than '{task.name}': {'; '.join(said)}."

@@ -1,4 +1,4 @@
-"""Whether the patterns and conditions of a suite can mean anything: silence would hide a typo until the run is over."""
+"""Checks that the patterns and conditions of a suite can match: silence would hide a typo until the run is over."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from xharness.spec.suite import Checkpoint
 def check_patterns(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> None:
     """UsageError for patterns that no cell of any profile matches, and for conditions that are none.
 
-    What a suite inherits by `extends` may well match nothing: it was written for the larger grid.
+    What a suite inherits by `extends` may match nothing, since it was written for the larger grid.
     """
     problems = [*_patterns(loaded, extra), *_conditions(loaded), *_languages(loaded, extra)]
     if problems:
@@ -26,7 +26,7 @@ def check_patterns(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> None:
 
 
 def _own(loaded: Loaded, path: KeyPath) -> bool:
-    """Whether the suite's own file says it."""
+    """Whether a key is set in the suite's own file."""
     return loaded.document.base is None or loaded.document.place(path)[0] is loaded.document
 
 
@@ -47,7 +47,7 @@ def _patterns(loaded: Loaded, extra: Sequence[Checkpoint]) -> Iterator[Problem]:
 
 
 def _may_match(pattern: str, loaded: Loaded, extra: Sequence[Checkpoint]) -> bool:
-    """Whether a cell matches, or could if the lists of which something wrong is told had what was meant."""
+    """Whether a cell matches, or could match once the lists with reported errors are corrected."""
     if any(matches(pattern, cell) for cell in _universe(loaded, extra)):
         return True
     wrong = {key for key in LISTS if _doubted(loaded, key)}
@@ -63,7 +63,7 @@ LISTS = ("intermediates", "targets", "checkpoints", "seeds")
 
 
 def _doubted(loaded: Loaded, key: str) -> bool:
-    """Whether a name in one of these lists is wrong, or a table that has them."""
+    """Whether an error is reported for one of these lists, or for a table that has one."""
     document = loaded.document
     profiles = document.values.get("profile", {})
     if not isinstance(profiles, dict) or (key == "checkpoints" and loaded.told(document, "checkpoint")):
@@ -72,9 +72,9 @@ def _doubted(loaded: Loaded, key: str) -> bool:
 
 
 def _universe(loaded: Loaded, extra: Sequence[Checkpoint], wrong: Collection[str] = ()) -> Iterator[Cell]:
-    """Every cell that a profile of the suite could have, includes and excludes aside.
+    """Every cell that some profile of the suite could have, whatever `include` and `exclude` say.
 
-    A name that is wrong may have meant any task: lists that are `wrong` have them all.
+    A list in `wrong` has an unknown name, which may have meant any task: the list is taken to have all of them.
     """
     suite, profiles = loaded.suite, loaded.suite.profile.values()
     checkpoints = dict.fromkeys((*(c.name for c in suite.checkpoint), *(c.name for c in extra)))
@@ -105,7 +105,7 @@ def _conditions(loaded: Loaded) -> Iterator[Problem]:
             if kind == "profile" and value and value not in loaded.suite.profile:
                 profiles = loaded.document.values.get("profile", {})
                 if not isinstance(profiles, dict) or value in profiles:
-                    continue  # It is wrong, which is told.
+                    continue  # The profile itself is wrong, which is reported.
                 what = f"there is no profile '{value}'."
                 yield loaded.document.problem(path, what, nearest(value, loaded.suite.profile))
             elif word not in ("and", "or", "not", "no_gpu", "offline") and not (
@@ -124,7 +124,7 @@ def _languages(loaded: Loaded, extra: Sequence[Checkpoint]) -> Iterator[Problem]
         known: set[str] = set()
         files = {name: loaded.files.get(name, loaded.document) for name in targets}
         if any(name not in loaded.tasks or loaded.told(file, "languages") for name, file in files.items()):
-            continue  # What languages there are is not known.
+            continue  # The languages of some target are not known.
         for name in targets:
             whole = loaded.files[name].values.get("languages") if name in loaded.files else None
             known |= {*loaded.tasks[name].languages, *(whole or ())}

@@ -1,4 +1,4 @@
-"""From all cells to those a command line selects, and what is said when there are none."""
+"""Selects cells by the options of a command line, and explains when none is left."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from xharness.collect.cells import Cell, glob, mark_names, matches
 from xharness.collect.expression import compile_expression
-from xharness.errors import NothingSelected, UsageError, nearest
+from xharness.errors import NothingSelected, UsageError, closest, listed, nearest
 from xharness.spec.load import Loaded, find_suite
 
 
@@ -70,7 +70,7 @@ def _languages_in(cell: Cell, loaded: Loaded) -> tuple[str, ...]:
 
 
 def _in_part(cell: Cell, languages: Iterable[str], loaded: Loaded) -> Cell | None:
-    """The cell in these languages: whole where they are all that its target has, None where it has none of them."""
+    """The cell in these languages: unchanged if they are all of its target's, None if it has none of them."""
     has, wanted = loaded.tasks[cell.target].languages, set(languages)
     kept = tuple(language for language in has if language in wanted)
     return replace(cell, languages=None if kept == has else kept) if kept else None
@@ -81,7 +81,7 @@ _PART = re.compile(r"(.+)\[([A-Za-z]{2,3}(?:,\s*[A-Za-z]{2,3})*)\]")
 
 @dataclass(frozen=True)
 class _Id:
-    """An id of the command line, taken apart."""
+    """The parts of an id given on the command line."""
 
     suite: str
     """Empty where the id names none."""
@@ -94,7 +94,7 @@ class _Id:
     def of(given: str) -> _Id:
         suite, separator, name = given.rpartition("::")
         if not name.strip() if separator else name.endswith(".toml"):
-            return _Id(suite or name, "*", ())  # A suite, and so all of its cells.
+            return _Id(suite or name, "*", ())  # A suite alone means all of its cells.
         part = _PART.fullmatch(name)
         return _Id(suite, part[1], tuple(re.split(r",\s*", part[2]))) if part else _Id(suite, name, ())
 
@@ -103,7 +103,7 @@ class _Id:
         return "*" in self.name or "?" in self.name
 
     def is_of(self, loaded: Loaded) -> bool:
-        """Whether it names the suite at hand, or none."""
+        """Whether it names this suite, or no suite."""
         if not self.suite or glob(self.suite).fullmatch(loaded.path.name):
             return True
         try:
@@ -113,7 +113,7 @@ class _Id:
 
 
 def _by_ids(cells: Sequence[Cell], ids: Sequence[str], loaded: Loaded) -> list[Cell]:
-    """Cells by id; what several ids say of one cell adds up."""
+    """Cells by id; the languages that several ids name for one cell are joined."""
     taken: dict[Cell, set[str]] = {}
     for given in ids:
         asked = _Id.of(given)
@@ -121,7 +121,7 @@ def _by_ids(cells: Sequence[Cell], ids: Sequence[str], loaded: Loaded) -> list[C
             raise UsageError(_of_another(given, asked.suite, loaded))
         hits = [c for c in cells if matches(asked.name, c)]
         if not hits:
-            raise NothingSelected(f"no cell is called '{given}'. {nearest(asked.name, _names(cells))}")
+            raise NothingSelected(f"no cell is called '{given}'. {_nearest_name(asked.name, cells)}")
         if asked.languages:
             _check_languages(given, asked, hits, loaded)
         for cell in hits:
@@ -131,27 +131,26 @@ def _by_ids(cells: Sequence[Cell], ids: Sequence[str], loaded: Loaded) -> list[C
 
 
 def _of_another(given: str, suite: str, loaded: Loaded) -> str:
-    """Why an id of another suite is not taken; that of a suite which does not exist least of all."""
+    """Why an id of another suite is refused; UsageError if there is no such suite."""
     find_suite(suite)
     here = f"this command is on {loaded.path.name} alone"
     return f"'{given}' belongs to another suite, and {here}. Give {suite} a command of its own."
 
 
 def _check_languages(given: str, asked: _Id, hits: Sequence[Cell], loaded: Loaded) -> None:
-    """A cell that is named has every language; of the cells of a pattern one has one, and the others are not meant."""
+    """NothingSelected if a cell named in full lacks a language, or the cells of a pattern have none of them."""
     has = dict.fromkeys(language for c in hits for language in loaded.tasks[c.target].languages)
     lacking = [language for language in asked.languages if language not in has]
     if not lacking or (asked.is_pattern and len(lacking) < len(asked.languages)):
         return
     targets = " or ".join(dict.fromkeys(c.target for c in hits[:3]))
-    close = sorted(has, key=lambda code: -difflib.SequenceMatcher(None, lacking[0], code).ratio())
     who = "no target of these cells has" if asked.is_pattern else f"{targets} does not have"
-    what = f"the language '{lacking[0]}'. Languages there: {', '.join(close)}."
+    what = f"the language '{lacking[0]}'. Languages there: {listed(closest(lacking[0], has))}."
     raise NothingSelected(f"'{given}': {who} {what}")
 
 
 def unmatched(cells: Sequence[Cell], selection: Selection, loaded: Loaded) -> dict[str, str]:
-    """Each --deselect that names nothing of the suite, and what to say of it: silence would hide a typo."""
+    """A warning for each --deselect that matches nothing: silence would hide a typo."""
     out: dict[str, str] = {}
     for given in selection.deselect:
         asked = _Id.of(given)
@@ -159,7 +158,7 @@ def unmatched(cells: Sequence[Cell], selection: Selection, loaded: Loaded) -> di
         if not asked.is_of(loaded):
             out[given] = f"--deselect '{given}' is of another suite, and leaves out nothing here."
         elif not hits:
-            close = nearest(asked.name, _names(cells)) if len(asked.name) < 200 else ""
+            close = _nearest_name(asked.name, cells) if len(asked.name) < 200 else ""
             out[given] = f"--deselect '{given}' leaves out nothing: no cell is called so. {close}".rstrip()
         elif asked.languages:
             try:
@@ -170,7 +169,7 @@ def unmatched(cells: Sequence[Cell], selection: Selection, loaded: Loaded) -> di
 
 
 def _without(cells: Iterable[Cell], given: Sequence[str], loaded: Loaded) -> list[Cell]:
-    """What is left of the cells; as in pytest, deselecting what is not there is no fault (`unmatched` tells of it)."""
+    """The cells that remain. As in pytest, deselecting what does not exist is no error; `unmatched` warns."""
     unwanted = [asked for asked in map(_Id.of, given) if asked.is_of(loaded)]
     out: list[Cell] = []
     for cell in cells:
@@ -183,8 +182,14 @@ def _without(cells: Iterable[Cell], given: Sequence[str], loaded: Loaded) -> lis
     return out
 
 
-def _names(cells: Sequence[Cell]) -> set[str]:
-    return {f"{c.intermediate}->{c.target}" for c in cells} | {c.name for c in cells[:2000]}
+def _nearest_name(given: str, cells: Sequence[Cell]) -> str:
+    """The nearest name for one that no cell has: a cell's full name if a bracket was given, else without it."""
+    pair, bracket, _ = given.partition("[")
+    pairs = {f"{c.intermediate}->{c.target}" for c in cells}
+    close = difflib.get_close_matches(pair, pairs, n=1)
+    if bracket and close:
+        return nearest(given, [c.name for c in cells if c.name.startswith(f"{close[0]}[")])
+    return nearest(pair, pairs)
 
 
 def _by_keyword(cells: Iterable[Cell], text: str, loaded: Loaded) -> list[Cell]:
@@ -220,17 +225,17 @@ def _in_languages(cells: Iterable[Cell], wanted: Sequence[str], loaded: Loaded) 
 
 
 def _nearest_id(text: str, cells: Sequence[Cell]) -> str:
-    """A cell whose id is, or has a part, close to a word of an expression; else what ids there are."""
+    """A hint for an expression that selects nothing: a cell with a part close to one of its words, or some names."""
     parts = {p: c.name for c in reversed(cells) for p in (c.intermediate, c.target, c.checkpoint)}
     for word in re.findall(r"[^\s()]+", text):
         close = difflib.get_close_matches(word, parts, n=1) if word not in ("and", "or", "not") else []
         if close and close[0] != word:
             return f"Did you mean '{close[0]}', as in {parts[close[0]]}?"
-    return nearest(text, _names(cells))
+    return _nearest_name(text, cells)
 
 
 def _nothing(cells: Sequence[Cell], selection: Selection) -> str:
-    """What leaves no cell: the expression, else the options that narrow."""
+    """Which expression, or which options, left no cell."""
     for option, text in (("-k", selection.keyword), ("-m", selection.marks)):
         if text and text.strip():
             return f"{option} '{text}' selects none of {len(cells)} cells. {_nearest_id(text, cells)}"
@@ -243,4 +248,4 @@ def _nothing(cells: Sequence[Cell], selection: Selection) -> str:
         "--deselect": selection.deselect,
     }
     words = [*selection.ids, *(f"{option} {value}" for option, values in narrowed.items() for value in values)]
-    return f"the selection ({', '.join(words)}) leaves none of {len(cells)} cells."
+    return f"the selection ({listed(words)}) leaves none of {len(cells)} cells."

@@ -1,4 +1,4 @@
-"""How a run under way looks: a live display on a terminal, plain lines elsewhere."""
+"""How a run is shown while it goes on: a live display on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ class Display:
         )
         self.total: TaskID | None = None
         self.rows: dict[str, TaskID] = {}
+        self.labels: dict[str, str] = {}
         self.began: dict[str, float] = {}
         self.finished = self.count = 0
 
@@ -78,14 +79,14 @@ class Display:
         self.count = len(event["pending"])
         self.total = self.overall.add_task("running", total=self.count)
         if event["reused"]:
-            self._say(f"reused {len(event['reused'])} stored steps that end cells or lead to what is missing")
+            self._say(f"reused {len(event['reused'])} stored steps")
             if self.verbosity > 0:
                 for key in event["reused"]:
                     self._say(f"  reused {self.plan.steps[key].work.label}  ({key})")
 
     def _on_start(self, event: dict[str, Any]) -> None:
         key = event["key"]
-        self.began[key] = time.monotonic()
+        self.began[key], self.labels[key] = time.monotonic(), event["label"]
         self.rows[key] = self.under_way.add_task(event["label"], total=None, progress="starting")
 
     def _on_progress(self, event: dict[str, Any]) -> None:
@@ -94,7 +95,9 @@ class Display:
             return
         done, total, unit = event.get("done", 0), event.get("total"), event.get("unit", "")
         speed = f", {event['tokens_per_second']:,.0f} tokens/s" if event.get("tokens_per_second") else ""
-        note = f", {event['note']}" if event.get("note") else ""
+        # A step that has nothing else to tell notes its own label, which begins the line.
+        repeated = event.get("note") == self.labels[event["key"]]
+        note = f", {event['note']}" if event.get("note") and not repeated else ""
         self.under_way.update(row, completed=done, total=total, progress=f"{done}/{total} {unit}{speed}{note}")
 
     def _on_waiting(self, event: dict[str, Any]) -> None:
@@ -155,4 +158,4 @@ class Display:
         if self.total is not None:
             self.count += len(event["lost"])
             self.overall.update(self.total, total=self.count)
-        self._say(f"making again what was damaged: {event['message']}", "yellow")
+        self._say(f"remaking what was damaged: {event['message']}", "yellow")

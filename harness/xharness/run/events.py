@@ -1,4 +1,4 @@
-"""Where the events of a run go: one line of JSON each, on the disk as soon as it is told."""
+"""Where the events of a run go: one line of JSON each, written to disk at once."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ def event_log(*paths: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]
         yield write
     finally:
         for _, stream in streams:
-            with suppress(OSError):  # A line that could not be written has been told; closing tries it once more.
+            with suppress(OSError):  # The failed write is reported already; closing tries it once more.
                 stream.close()

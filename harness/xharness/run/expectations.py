@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from xharness.collect.cells import Cell, matches
-from xharness.errors import HarnessError
+from xharness.errors import HarnessError, listed
 from xharness.record import Record
+from xharness.score.rounding import rounded
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.suite import Expect
 
@@ -20,7 +21,7 @@ Folder = Callable[[str], Path]
 
 @dataclass(frozen=True)
 class Judged:
-    """One expectation held against one cell."""
+    """One expectation judged on one cell."""
 
     cell: str
     expected: str
@@ -30,7 +31,7 @@ class Judged:
     failed: bool
     reason: str = ""
     low: float | None = None
-    """95% interval of what was found, where the expectation failed and the outcomes are there."""
+    """95% interval of what was found, if the expectation failed and the outcomes are stored."""
     high: float | None = None
     unjudged: str = ""
     """Why there is nothing to judge: `this run took only de of animals`."""
@@ -44,8 +45,10 @@ class Judged:
         why = f" ({self.reason})" if self.reason else ""
         if self.found is None:
             return f"expected {self.expected}, but {self.unjudged or 'the cell has no whole score'}{why}"
-        within = "" if self.low is None else f", 95% interval {self.low:.1f} to {self.high:.1f}"
-        return f"expected {self.expected}, found {self.found:.1f}{within}{why}"
+        within = ""
+        if self.low is not None and self.high is not None:
+            within = f", 95% interval {rounded(self.low)} to {rounded(self.high)}"
+        return f"expected {self.expected}, found {rounded(self.found)}{within}{why}"
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,9 @@ class _Scores:
 def judge(
     loaded: Loaded, cells: Sequence[Cell], records: Sequence[Record], folder: Folder | None = None
 ) -> list[Judged]:
-    """Every expectation against every cell that it names; a cell without a score is reported, not failed twice.
+    """Judge every expectation on every cell that it names; on a cell without a score there is nothing to judge.
 
-    With `folder`, those that fail have the interval of what was found.
+    With `folder`, failed expectations get the confidence interval of what was found.
     """
     values: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for record in records:
@@ -77,7 +80,7 @@ def judge(
 
 
 def compared_with(loaded: Loaded, cells: Sequence[Cell]) -> list[Cell]:
-    """The cells without an intermediate that are not among the cells and that expectations on those compare with."""
+    """The cells without an intermediate that expectations compare with, and that are not among the given cells."""
     wanted = [_plain(c) for e in loaded.suite.expect if e.over == "none" for c in cells if matches(e.cells, c)]
     here = {c.name for c in cells}
     return [c for c in dict.fromkeys(wanted) if c.name not in here]
@@ -89,7 +92,7 @@ def _plain(cell: Cell) -> Cell:
 
 def _judge(expect: Expect, cell: Cell, scores: _Scores) -> Judged:
     task = scores.loaded.tasks[cell.target]
-    # A bound on a cell is one on all its languages: the mean of some of them says nothing about it.
+    # A bound is on the mean over all languages; the mean over some of them says nothing about it.
     languages = [expect.language] if expect.language else list(task.languages)
     plain = _plain(cell)
     value = _mean(scores.values[cell.name][task.metric], languages)
@@ -114,15 +117,15 @@ def _judge(expect: Expect, cell: Cell, scores: _Scores) -> Judged:
 
 
 def _unjudged(short: Cell, cell: Cell, languages: Sequence[str], values: dict[str, float]) -> str:
-    """Why a score is not there: not scored at all, or not in all of the languages that are judged."""
+    """Why there is no score: the cell was not scored at all, or not in all languages that count."""
     who = "the cell" if short.name == cell.name else short.name
     left_out = cell.languages is not None and not set(languages) <= set(cell.languages)
     if short.name == cell.name and left_out:
-        return f"this run took only {', '.join(cell.languages or ())} of {cell.target}"
+        return f"this run took only {listed(cell.languages or ())} of {cell.target}"
     lacking = [language for language in languages if language not in values]
     if not values or len(lacking) == len(languages):
         return f"{who} has no score in this run"
-    return f"{who} has no score in {', '.join(lacking)}"
+    return f"{who} has no score in {listed(lacking)}"
 
 
 def _words(expect: Expect) -> str:
@@ -143,7 +146,7 @@ def _mean(values: dict[str, float], languages: Sequence[str]) -> float | None:
 
 
 def _interval(pair: tuple[Cell, ...], languages: Sequence[str], base: float, scores: _Scores) -> tuple[float, ...]:
-    """The 95% interval of one cell's score, or of the difference of two; none where the outcomes are gone."""
+    """The 95% interval of one cell's score, or of the difference of two; empty if the outcomes are missing."""
     from xharness.score.statistics import interval
 
     names = tuple(cell.name for cell in pair)
@@ -160,7 +163,7 @@ def _interval(pair: tuple[Cell, ...], languages: Sequence[str], base: float, sco
 
 
 def _resampled(pair: tuple[Cell, ...], scores: _Scores) -> tuple[tuple[str, ...], Any]:
-    """(languages, [resamples, languages, cells]); HarnessError where the outcomes are gone or do not match."""
+    """(languages, [resamples, languages, cells]); HarnessError if the outcomes are missing or do not match."""
     from xharness.score.matching import FILE, Scored, matched
     from xharness.score.statistics import bootstrap
 

@@ -13,7 +13,7 @@ from xharness.store.runs import FACTS, read_facts, runs_with
 Mode = Literal["only", "first"]
 BAD = ("failed", "not run")
 ENDED = ("finished", "interrupted")
-"""States of a run that has said what failed."""
+"""States of a run whose failures are known."""
 
 
 def still_failing(
@@ -23,10 +23,10 @@ def still_failing(
     stopped: Collection[str] = (),
     unsettled: Collection[str] = (),
 ) -> list[str]:
-    """Names of the cells that fail now, those in `wrong` (an expectation failed) among them.
+    """Names of the cells that fail now; those in `wrong` have a failed expectation.
 
-    What failed before and was not run this time is remembered: that is also what was `stopped` before its turn, and
-    what passed but is `unsettled`, since only some of its languages were run or an expectation could not be judged.
+    A cell that failed before counts until it passes as a whole. It has not if it was `stopped` before its turn, or is
+    `unsettled`: only some of its languages were run, or an expectation could not be judged.
     """
     bad = {c["name"] for c in cells if c["name"] not in stopped and (c["status"] in BAD or c["name"] in wrong)}
     passed = {c["name"] for c in cells} - bad - {*stopped, *unsettled}

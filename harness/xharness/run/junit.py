@@ -1,4 +1,4 @@
-"""A finished run as a JUnit report: a test case a cell, a test case an expectation, the run's facts as properties."""
+"""A finished run as a JUnit report: a test case for each cell and expectation, the run's facts as properties."""
 
 from __future__ import annotations
 

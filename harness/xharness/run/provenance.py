@@ -16,7 +16,7 @@ PACKAGES = ("torch", "transformers", "accelerate", "datasets", "mteb", "faiss-cp
 
 
 def versions() -> dict[str, str]:
-    """Versions of the packages that can move a number; from their metadata, without importing them."""
+    """Versions of the packages that can change a result; from their metadata, without importing them."""
     found = {"xharness": xharness.__version__, "python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -27,7 +27,7 @@ def versions() -> dict[str, str]:
 
 
 def git_state(folder: Path) -> dict[str, Any]:
-    """Commit and whether the work tree is clean, of the repository a folder lies in; empty outside one."""
+    """Commit of the repository that a folder is in, and whether its work tree is clean; empty outside one."""
 
     def git(*words: str) -> str:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What became of the cells, and the records behind the board: read from the store, no model needed."""
+"""How the cells ended, and the records behind the board: read from the store, no model needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from xharness.collect.cells import Cell
 from xharness.engines.scheduler import STOPPED, Outcome
-from xharness.errors import StoreError
+from xharness.errors import StoreError, listed
 from xharness.plan.plan import Plan
 from xharness.record import Record
 from xharness.store.steps import Store
@@ -26,6 +26,8 @@ class Status(StrEnum):
     NOT_RUN = "not run"
 
 
+TOLD = 4
+"""The most different errors of single languages that are shown in one line."""
 BAD = (Status.FAILED, Status.NOT_RUN)
 
 
@@ -45,7 +47,7 @@ class CellResult:
     dev: float | None = None
     """Score on the English dev set, by which `best per target` chooses."""
     seconds: float = 0.0
-    """Of the steps this run made for it; shared steps count in every cell."""
+    """Taken by the steps that this run made for it; a shared step counts in every cell."""
 
     def as_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -53,7 +55,7 @@ class CellResult:
 
 
 def stopped_cells(plan: Plan, outcome: Outcome) -> frozenset[str]:
-    """Names of the cells that the run never came to: it was interrupted, or stopped after other failures."""
+    """Names of the cells that the run never reached: it was interrupted, or stopped after other failures."""
     return frozenset(name for name, key in plan.ends.items() if outcome.not_run.get(key) == STOPPED)
 
 
@@ -77,7 +79,7 @@ def cell_results(
             found, errors = stored_records(cell, key, store)
             records += found
             if errors:
-                status, reason = Status.FAILED, "; ".join(errors)
+                status, reason = Status.FAILED, told_together(errors)
         if cell.name in xfail and cell.name not in stopped:
             reason = f"{xfail[cell.name]}" + (f" ({reason})" if reason else "")
             status = Status.XFAILED if status in BAD else Status.XPASSED
@@ -102,31 +104,44 @@ def cell_results(
     return results, records
 
 
-def stored_records(cell: Cell, key: str, store: Store) -> tuple[list[Record], list[str]]:
-    """`records_of` what the store has; another process may have taken it away since the step was made."""
+def told_together(errors: Mapping[str, str]) -> str:
+    """The errors of single languages in one line: equal ones once, and the first few of many."""
+    alike: dict[str, list[str]] = {}
+    for language, error in errors.items():
+        alike.setdefault(error, []).append(language)
+    told = [f"[{listed(languages)}] {error}" if languages != [""] else error for error, languages in alike.items()]
+    rest = sum(len(languages) for languages in [*alike.values()][TOLD:])
+    more = [f"and {rest} more language{'s' * (rest > 1)} with errors of their own"] if rest else []
+    return "; ".join([*told[:TOLD], *more])
+
+
+def stored_records(cell: Cell, key: str, store: Store) -> tuple[list[Record], dict[str, str]]:
+    """`records_of` for a stored step, which another process may have removed by now."""
     try:
         return records_of(cell, key, store.read_json(key, "scores.json"))
     except (StoreError, ValueError, KeyError, TypeError):
         path = store.path(key) / "scores.json"
-        return [], [f"its scores have vanished from the store, or were changed ({path}); the next run makes them again"]
+        lost = f"its scores have vanished from the store, or were changed ({path}); the next run makes them again"
+        return [], {"": lost}
 
 
 def _why_not_run(plan: Plan, outcome: Outcome, why: str) -> str:
+    """The reason alone; the status, `not run`, is shown before it everywhere."""
     if why == STOPPED:
-        return "not run: stopped before its turn"
+        return "stopped before its turn"
     label = plan.steps[why].work.label
-    return f"not run: needs '{label}', which failed: {outcome.failed.get(why, '')}"
+    return f"needs '{label}', which failed: {outcome.failed.get(why, '')}"
 
 
-def records_of(cell: Cell, key: str, scores: Mapping[str, Any]) -> tuple[list[Record], list[str]]:
-    """The records of one scored cell, and what went wrong in single languages."""
+def records_of(cell: Cell, key: str, scores: Mapping[str, Any]) -> tuple[list[Record], dict[str, str]]:
+    """The records of one scored cell, and what went wrong in single languages, by language."""
     records: list[Record] = []
-    errors: list[str] = []
+    errors: dict[str, str] = {}
     for language, found in scores["languages"].items():
-        if cell.languages and language not in cell.languages:  # The store had the whole cell.
+        if cell.languages and language not in cell.languages:  # The stored step has all languages of the target.
             continue
         if "error" in found:
-            errors.append(f"[{language}] {found['error']}")
+            errors[language] = found["error"]
             continue
         place = (cell.name, cell.checkpoint, cell.intermediate, cell.target, cell.seed, language)
         values = {scores["metric"]: found["score"], **found["values"]}

@@ -48,7 +48,7 @@ class Request:
     selection: Selection = field(default_factory=Selection)
     profile: str | None = None
     checkpoints: tuple[str, ...] = ()
-    """As given: names of the suite's are kept alone, hub ids and folders are added."""
+    """As given: names from the suite select among its own, hub ids and folders add rows."""
     store: Path = Path(".xharness")
     device: str = "auto"
     workers: int | None = None
@@ -59,7 +59,7 @@ class Request:
     save_seconds: float = 120.0
     stuck_seconds: float = 3600.0
     failed: Mode | None = None
-    """The cells that failed last alone, or first."""
+    """Run the cells that failed last only, or first."""
     events: Path | None = None
     """Where every event goes, beside the run's folder."""
     argv: tuple[str, ...] = ()
@@ -75,15 +75,15 @@ class Prepared:
     skipped: dict[Cell, str]
     plan: Plan
     compared_with: Plan
-    """Cells that the run leaves out and that its expectations compare with; what the store has of them is read."""
+    """Cells outside the run that its expectations compare with; only what the store has of them is read."""
     store: Store
     note: str = ""
-    """What the choice by last failure came to."""
+    """What `--lf` or `--ff` came to, in words."""
 
 
 @dataclass
 class Finished:
-    """A run that came to its end."""
+    """A run that has ended."""
 
     folder: Path
     results: list[CellResult]
@@ -95,7 +95,7 @@ class Finished:
 
 
 def prepare(request: Request) -> Prepared:
-    """Load, collect, select and plan; nothing is stored, and what deselects nothing is told on stderr."""
+    """Load, collect, select and plan. Nothing is stored; a --deselect that matches nothing gets a warning on stderr."""
     loaded = load_suite(request.suite, request.profile)
     extra, kept = given_checkpoints(request.checkpoints, loaded)
     check_known(loaded, extra)
@@ -132,7 +132,7 @@ def parallel(request: Request, loaded: Loaded) -> tuple[int, int]:
 
 
 def run(request: Request, console: Console) -> Finished:
-    """Run what is missing and write the run's folder; an interrupted run ends with what it had."""
+    """Run what is missing and write the run's folder; an interrupted run keeps what it has finished."""
     began = time.time()
     prepared = prepare(request)
     store, loaded = prepared.store.prepare(), prepared.loaded
@@ -144,7 +144,7 @@ def run(request: Request, console: Console) -> Finished:
         outcome = _carry_out(prepared, request, console, folder, workers, threads)
         return _finish(prepared, outcome, folder, head, began)
     except KeyboardInterrupt:
-        # Before the first step or after the last: which cells fail is what it was.
+        # Interrupted before the first step or after the last: the same cells fail as before.
         failing = list(last_failed(store.root, loaded) or ())
         write_run(folder, {**head, "state": "interrupted", "exit": int(ExitCode.INTERRUPTED), "failing": failing})
         raise
@@ -192,7 +192,7 @@ def _carry_out(
 
 
 def _begin(prepared: Prepared, head: dict[str, Any]) -> Path:
-    """The folder of a run that begins now, with its record; none where that could not be written."""
+    """Make the folder of a new run with its record; it is removed again if that cannot be written."""
     loaded = prepared.loaded
     folder = new_run(prepared.store.root, loaded.path.stem, loaded.profile_name or "default")
     try:
@@ -232,7 +232,7 @@ def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, 
         ),
         "expectations": [j.as_json() for j in judged],
     }
-    # Without records the run is no finished one: the board shown by default stays the last whole one.
+    # Without records the run does not count as finished: `show` still shows the last whole board.
     write_run(folder, made, None if outcome.interrupted else records)
     return Finished(folder, results, judged, outcome, seconds, exit_code, made)
 
@@ -282,7 +282,7 @@ def _head(prepared: Prepared, request: Request, workers: int, threads: int, bega
 
 
 def _task_facts(task: Task) -> dict[str, Any]:
-    """What the board says of a task; the adapter's options with their defaults, since a reader must see them."""
+    """What the board says of a task. The adapter's options include their defaults, which a reader must see."""
     shown = {"title", "counts_as", "group", "metric", "also", "languages", "adapter", "note"}
     options = load_adapter(task.adapter).options(**task.options).model_dump(mode="json")
     return {**task.model_dump(mode="json", include=shown), "options": options}

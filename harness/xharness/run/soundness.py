@@ -1,4 +1,4 @@
-"""All that can be known of a suite without training: its data, its checkpoints, how long its examples are."""
+"""Everything that can be checked in a suite without training: data, checkpoints, the lengths of examples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xharness.adapter import Example, load_adapter, retrieval_adapter
 from xharness.collect.cells import Cell, collect, matches, skipper
 from xharness.collect.fit import check_known, file_of, meant_adapter
 from xharness.data.examples import examples
-from xharness.errors import ExitCode, HarnessError, Problem, Unreachable, UsageError
+from xharness.errors import ExitCode, HarnessError, Problem, Unreachable, UsageError, listed
 from xharness.plan.planner import identity_of
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.parse import Document, KeyPath, told
@@ -70,7 +70,7 @@ def check_suite(
     tell: Callable[[str], None] = lambda what: None,
     touch: bool = True,
 ) -> Report:
-    """Check a suite in its profile; `tell` hears what is looked at; without `touch` that is the files alone."""
+    """Check a suite in its profile. `tell` hears what is being checked; without `touch` only the files are."""
     report = Report(usage=list(loaded.problems))
     try:
         check_known(loaded, extra)
@@ -87,7 +87,7 @@ def check_suite(
 
 
 def _cells(loaded: Loaded, extra: Sequence[Checkpoint], report: Report) -> list[Cell]:
-    """The suite's cells; where it is told that there are none, those it would have without what leaves none."""
+    """The suite's cells; if include and exclude leave none, the cells without them."""
     try:
         return collect(loaded, extra)
     except UsageError as error:
@@ -102,9 +102,9 @@ def _cells(loaded: Loaded, extra: Sequence[Checkpoint], report: Report) -> list[
 
 
 def _wanted(cells: Sequence[Cell], loaded: Loaded, report: Report) -> Iterator[tuple[Wanted, bool]]:
-    """Every split and language that the cells that are not skipped need, once each.
+    """(every split and language that cells need which are not skipped, whether it is doubted), each once.
 
-    True with those that only cells need which a mark would skip if it were right.
+    It is doubted if all cells that need it have a faulty mark, which might skip them once it is corrected.
     """
     wrong = {i for i in range(len(loaded.suite.mark)) if told(report.usage, loaded.document, "mark", i)}
     marks = tuple(m.model_copy(update={"skipif": None}) if i in wrong else m for i, m in enumerate(loaded.suite.mark))
@@ -121,7 +121,7 @@ def _wanted(cells: Sequence[Cell], loaded: Loaded, report: Report) -> Iterator[t
 
 
 def _length(name: str, loaded: Loaded) -> int:
-    """The maximum length of a task's inputs; the usual one where its recipe is wrong, which is told."""
+    """The maximum length of a task's inputs; the default if its recipe is wrong, which is reported."""
     try:
         return loaded.recipe_of(name).max_length
     except UsageError:
@@ -145,7 +145,7 @@ def _of_target(name: str, loaded: Loaded) -> Iterator[Wanted]:
             yield from _training(task.tune_on or name, length, loaded)
         else:
             splits = retrieval_adapter(task.adapter).splits(task)
-    except (HarnessError, ValueError):  # Told already by `check_fit`.
+    except (HarnessError, ValueError):  # `check_fit` reports it.
         return
     for split in splits:
         for language in task.languages:
@@ -153,7 +153,7 @@ def _of_target(name: str, loaded: Loaded) -> Iterator[Wanted]:
 
 
 def _as_meant(task: Task) -> Task:
-    """The task, with the adapter whose name is nearest where it names one that does not exist."""
+    """The task; if its adapter does not exist, with the adapter of the nearest name."""
     try:
         load_adapter(task.adapter)
     except UsageError:
@@ -177,9 +177,9 @@ PLACES = ("codes", "languages")
 
 
 def _look(wanted: Wanted, loaded: Loaded, tokenizer: Any, report: Report, doubted: bool) -> None:
-    """Load one split in one language, and measure it; what only follows from what is told is not told.
+    """Load one split in one language and measure it; problems that merely follow from reported ones are left out.
 
-    `doubted`: data that may well be gone, as a mark that is wrong was to say.
+    `doubted`: a faulty mark may have been meant to skip the cells that need these data, so they may be missing.
     """
     task = _as_meant(loaded.tasks[wanted.task])
     document = file_of(loaded, wanted.task)
@@ -194,7 +194,7 @@ def _look(wanted: Wanted, loaded: Loaded, tokenizer: Any, report: Report, doubte
     try:
         rows = examples(task, wanted.split, wanted.language, loaded.limit_of(wanted.task))  # type: ignore[arg-type]
     except UsageError as error:
-        # Without an adapter, which is told.
+        # There is no such adapter or plug-in, which is reported.
         report.usage += [] if wrong("adapter") or told(report.usage, loaded.document, "plugins") else error.problems
         return
     except HarnessError as error:
@@ -221,7 +221,7 @@ def _look(wanted: Wanted, loaded: Loaded, tokenizer: Any, report: Report, doubte
 
 
 def _placed(problem: Problem, document: Document, profile: str, wanted: Wanted) -> Problem:
-    """A problem of the data with the line of the task file that names the data."""
+    """A problem of the data, placed at the line of the task file that names them."""
     inside = ("profile", profile, "data", wanted.split)
     path: KeyPath = inside if document.positions.depth(inside) == len(inside) else ("data", wanted.split)
     where = f"{problem.where}: " if problem.where else ""
@@ -233,15 +233,13 @@ def _name(wanted: Wanted) -> str:
 
 
 def _unused_labels(task: Task, rows: Sequence[Example], report: Report) -> None:
-    """Labels that no train row has: a spelling that never occurs, or a head's output that is never trained."""
+    """Note labels that no train row has: misspelt ones, or outputs of the head that are never trained."""
     adapter: Any = load_adapter(task.adapter)
     if not hasattr(adapter, "labels_of"):
         return
     missing = sorted(set(task.labels) - set(adapter.labels_of(task, rows)))
     if missing:
-        report.notes.append(
-            f"task {task.name}: no train row has the label{'s' * (len(missing) > 1)} {', '.join(missing)}"
-        )
+        report.notes.append(f"task {task.name}: no train row has the label{'s' * (len(missing) > 1)} {listed(missing)}")
 
 
 def _lengths(task: Task, rows: Sequence[Example], tokenizer: Any) -> list[int]:
@@ -266,7 +264,7 @@ def _checkpoints(
     for name in dict.fromkeys(c.checkpoint for c in cells):
         origin = ("hub", "path", "builtin")
         if name not in given or sum(getattr(given[name], key) is not None for key in origin) != 1:
-            continue  # It is told.
+            continue  # It is reported already.
         if name in names and any(
             told(report.usage, loaded.document, "checkpoint", names[name], key) for key in (*origin, "revision", "name")
         ):
@@ -293,9 +291,7 @@ def _tokenizer(checkpoint: Checkpoint, loaded: Loaded, report: Report) -> Any:
     asked = {name: _length(name, loaded) for name in loaded.targets if name in loaded.tasks}
     cut = sorted(name for name, length in asked.items() if length > most)
     if cut:
-        report.notes.append(
-            f"checkpoint {checkpoint.name} has {most} positions: inputs of {', '.join(cut)} are cut to it"
-        )
+        report.notes.append(f"checkpoint {checkpoint.name} has {most} positions: inputs of {listed(cut)} are cut to it")
     layers = getattr(config, "num_hidden_layers", None)
     layer = checkpoint.retrieval.layer
     if layer is not None and layers is not None and not -layers - 1 <= layer <= layers:

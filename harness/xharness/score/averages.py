@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from xharness.score.languages import SIZES, UNSEEN, Language, languages
+from xharness.languages import SIZES, UNSEEN, Language, languages
 from xharness.score.scheme import Scheme
 
 ENGLISH = "en"
@@ -28,7 +28,7 @@ class Average:
     """Names of the members that are not there."""
 
     def __format__(self, spec: str) -> str:
-        return f"— {self.have}/{self.want}" if self.value is None else format(self.value, spec or ".1f")
+        return f"— {self.have}/{self.want}" if self.value is None else format(self.value, spec or "z.1f")
 
     def __str__(self) -> str:
         return format(self)

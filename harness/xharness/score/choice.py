@@ -7,9 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from xharness.errors import listed
 from xharness.record import Record
 from xharness.score.matching import Side
+from xharness.score.rounding import rounded
 
+BEST = "best per target"
+"""The row that takes every target from the intermediate that is best on its dev set."""
 FAR = 10.0
 """Points above chance from which a seed has clearly learnt its task."""
 NEAR = 1.0
@@ -68,17 +72,17 @@ def _choose(
         else:
             scores[intermediate] = statistics.fmean(cell["dev"] for cell in mine)
     if without:
-        reason = "no score on English dev" + ("" if not scores else f" for {', '.join(without)}")
+        reason = "no score on English dev" + ("" if not scores else f" for {listed(without)}")
         return Choice(checkpoint, target, None, reason=reason)
     if not scores:
         return Choice(checkpoint, target, None, reason="no cell passed")
     best = max(scores, key=lambda name: scores[name])
-    reason = f"not in the choice, failed or skipped: {', '.join(left_out)}" if left_out else ""
+    reason = f"not in the choice, failed or skipped: {listed(left_out)}" if left_out else ""
     return Choice(checkpoint, target, best, scores[best], reason)
 
 
 def chosen_side(checkpoint: str, choices: Iterable[Choice], rows: Mapping[tuple[str, str], Side]) -> Side:
-    """The row `best per target`: each target from the row that was chosen for it; the others are not there."""
+    """The row `best per target`: each target from the row that was chosen for it, without those that have no choice."""
     targets = {}
     comparable = all(side.comparable for side in rows.values())
     for choice in choices:
@@ -126,13 +130,14 @@ def degenerate(records: Sequence[Record], metrics: Mapping[str, str]) -> list[De
         levels = {seed: statistics.fmean(chance[row][seed]) for seed in seeds if seed in chance.get(row, {})}
         if len(levels) == len(means):
             for seed in collapsed_seeds(means, statistics.fmean(levels.values())):
-                what = f"scores {means[seed]:.1f}, no more than the majority baseline, while other seeds are far above"
+                score = rounded(means[seed])
+                what = f"scores {score}, no more than the majority baseline, while other seeds are far above"
                 found.setdefault((*row, seed), Degenerate(*row, seed, reason=what))
     return sorted(found.values(), key=lambda d: (d.checkpoint, d.target, d.intermediate, d.seed))
 
 
 def collapsed_seeds(scores: Mapping[int, float], chance: float) -> tuple[int, ...]:
-    """Seeds at the majority baseline, where the median of the others is far above it; none where all are alike."""
+    """Seeds at the majority baseline, where the median of the others is far above it; empty if all are alike."""
     low = [seed for seed, score in scores.items() if score <= chance + NEAR]
     rest = [score for seed, score in scores.items() if seed not in low]
     return tuple(low) if rest and statistics.median(rest) >= chance + FAR else ()

@@ -231,7 +231,7 @@ def _words(
     settings: Settings,
     only: Sequence[str],
 ) -> tuple[str, ...]:
-    """What a reader must know of the numbers."""
+    """What a reader must know about the numbers."""
     targets = [line for line in lines if line.kind == "target"]
     cells = sum(line.kind == "language" for line in lines)
     words = [

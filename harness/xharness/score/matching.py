@@ -36,7 +36,7 @@ class Scored:
     counts_as: str = ""
     """The scheme's name of the target, where it differs."""
     origin: str = ""
-    """Which row it was taken from, where a side is put together of several."""
+    """The row it was taken from, if a side combines several."""
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -236,7 +236,7 @@ def _share_ids(ours: Sequence[str], theirs: Sequence[str]) -> bool:
 
 
 def _same_labels(ids: Sequence[str], ours: Sequence[str], theirs: Sequence[str]) -> bool:
-    """Whether two languages have the same references in the same order, far oftener than chance would."""
+    """Whether two languages have the same references in the same order, far more often than by chance."""
     if len(ours) != len(theirs) or len(ours) < 20:
         return False
     # A retrieval's reference is the id itself, and says nothing of the sentence.

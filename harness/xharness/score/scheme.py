@@ -38,7 +38,7 @@ class SchemeTask(Spec):
     metric: str = ""
     """Needed to score a submission folder; a run's targets bring their own."""
     languages: tuple[str, ...] = ()
-    """Languages of the task's average; a run averages over those of its target in the profile at hand."""
+    """Languages of the task's average; a run averages over those of its target in the current profile."""
     weight: float = Field(default=1.0, gt=0)
     """In the overall average."""
     layout: Layout = "labels"
@@ -75,7 +75,7 @@ class Scheme(Spec):
         return tuple(dict.fromkeys(name for group in self.group.values() for name in group.tasks))
 
     def of(self, task: str) -> SchemeTask:
-        """The settings of a task; the defaults where the scheme has none."""
+        """The settings of a task; the defaults if the scheme has none."""
         return self.task.get(task, SchemeTask())
 
 

@@ -31,7 +31,7 @@ from xharness.metrics.base import Array, Metric
 
 RESAMPLES = 10_000
 _BLOCK = 1 << 16
-"""Weights held at once, which stay in the cache; without influence on any result."""
+"""Weights held at once: few enough for the cache, without influence on any result."""
 _ZERO = 1e-9
 """Differences below this are rounding: two systems that answer alike differ by nothing."""
 _PATTERNS = 10

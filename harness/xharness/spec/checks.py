@@ -190,7 +190,7 @@ def is_language(code: str) -> bool:
 
 def _meant(name: str) -> str:
     """The code of a language that was given by name or in another form (`German`, `pt-BR`)."""
-    from xharness.score.languages import languages
+    from xharness.languages import languages
 
     for code, language in languages().items():
         if name.lower() in (language.name.lower(), code) or re.split("[-_]", name.lower())[0] in (code, language.iso3):

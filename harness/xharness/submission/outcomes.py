@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xharness.errors import Problem, UsageError, nearest
+from xharness.errors import Problem, UsageError, listed, nearest
 from xharness.record import Record
 from xharness.store.steps import Store
 from xharness.submission.scoring import Outcome, Outcomes
@@ -43,7 +43,7 @@ def choose_row(
     for name in ("checkpoint", "intermediate", "seed"):
         values = sorted({str(getattr(row, name)) for row in found})
         if len(values) > 1:
-            raise UsageError(f"the run has several rows; say which with --{name}: {', '.join(values)}.")
+            raise UsageError(f"the run has several rows; say which with --{name}: {listed(values)}.")
     if not found:
         raise UsageError(f"the run of '{run['title']}' has no scored cell.")
     return found.pop()

@@ -1,9 +1,10 @@
 """Put on a process's PYTHONPATH, the steps are stand-ins: steps of a few bytes and invented scores, no torch.
 
-`STAND_IN_FAILS` names targets whose evaluation fails (`TARGET/LANGUAGE`: in that language), `STAND_IN_SECONDS` how
-long each step takes, `STAND_IN_BYTES` how large a model is. `STAND_IN_TROUBLE` is `TARGET:HOW`, what befalls the worker
-that evaluates a target: it is `killed`, has a `fault`, is `frozen`, `hangs`, `exits`, meets a `full` disk or `loses`
-the model; only so many times as `STAND_IN_TIMES` says, counted in the file `STAND_IN_COUNT`.
+`STAND_IN_FAILS` names targets whose evaluation fails (`TARGET/LANGUAGE`: in that language) and tasks on which tuning
+fails (`tune:TASK`), `STAND_IN_SECONDS` how long each step takes, `STAND_IN_BYTES` how large a model is.
+`STAND_IN_TROUBLE` is `TARGET:HOW`, what befalls the worker that evaluates a target: it is `killed`, has a `fault`, is
+`frozen`, `hangs`, `exits`, meets a `full` disk or `loses` the model; only so many times as `STAND_IN_TIMES` says,
+counted in the file `STAND_IN_COUNT`.
 """
 
 from __future__ import annotations
@@ -45,6 +46,11 @@ def _trouble(name: str, model: Path) -> None:
 
 
 def _tune(work: Any, place: Any) -> dict[str, Any]:
+    for trained in work.tasks:
+        if f"tune:{trained.task.name}" in os.environ.get("STAND_IN_FAILS", "").split(","):
+            from xharness.errors import HarnessError
+
+            raise HarnessError(f"the stand-in was told to fail on {trained.task.name}.")
     _wait(place)
     (place.out / "encoder").mkdir()
     (place.out / "encoder" / "weights.bin").write_bytes(

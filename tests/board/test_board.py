@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from xharness.board.board import Board, make_board
+from xharness.board.board import Board, Value, make_board
+from xharness.board.breakdown import breakdown
+from xharness.board.export import as_html, as_latex
+from xharness.board.show import value_text
 from xharness.record import Record
 from xharness.score.scheme import load_scheme
 
@@ -16,7 +20,7 @@ def run_of(
 ) -> dict[str, Any]:
     """The facts of a run, as run.json has them; every cell passed, dev scores as in the first record."""
     return {
-        "title": "test", "note": "", "comparable": True,
+        "title": "test", "note": "", "comparable": True, "suite": "suites/xtreme.toml", "scheme": "xtreme",
         "checkpoints": {"c": {"retrieval": {"pooling": "mean", "layer": None}}},
         "intermediates": list(intermediates), "targets": list(targets), "seeds": list(seeds), "languages_selected": {},
         "tasks": {
@@ -106,3 +110,73 @@ def test_best_per_target_is_chosen_on_dev_and_reported_on_test() -> None:
     assert best.intermediate == "best per target"
     assert best.values["xnli"].mean == 50  # not 99: the test side chooses nothing
     assert any("xnli: a" in note for note in board.footnotes)
+
+
+def without(run: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The run of a grid that leaves out these cells (`INTERMEDIATE->TARGET`, or with checkpoint and seed)."""
+    return run | {"cells": [c for c in run["cells"] if not {c["name"], c["name"].split("[")[0]} & {*names}]}
+
+
+def test_a_cell_that_the_grid_leaves_out_is_empty_in_every_format_and_one_that_failed_is_not() -> None:
+    run = without(run_of({"xnli": ["en", "de"], "pawsx": ["en"]}, ("none", "mnli")), "mnli->xnli")
+    for cell in run["cells"]:
+        if cell["name"] == "mnli->pawsx[c-0]":
+            cell["status"] = "failed"
+    records = [record("none", "xnli", "en", 80), record("none", "xnli", "de", 60), record("none", "pawsx", "en", 50)]
+    board = drawn(run, records)
+    rows = {r.intermediate: r.values for r in board.rows}
+    assert rows["mnli"]["xnli"] == Value()
+    assert rows["mnli"]["pawsx"].state == "failed"
+    assert value_text(rows["mnli"]["xnli"]).plain == ""
+    assert value_text(rows["mnli"]["pawsx"]).plain == "failed"
+    latex = next(line for line in as_latex(board, records).splitlines() if line.startswith("mnli"))
+    assert [cell.strip() for cell in latex.removesuffix(r"\\").split("&")] == ["mnli", "", "failed", "-- 0/2", "-- 0/9"]
+    assert '<tr><td>mnli</td><td class=""></td><td class="">failed</td>' in as_html(board, records)
+
+
+def test_an_average_needs_what_the_grid_leaves_out_and_without_any_member_is_empty_too() -> None:
+    targets = {"xnli": ["en"], "pawsx": ["en"], "udpos": ["en"], "panx": ["en"]}
+    run = without(run_of(targets, ("none", "ccg")), "ccg->xnli", "ccg->pawsx", "ccg->panx")
+    records = [record("none", t, "en", 50) for t in targets] + [record("ccg", "udpos", "en", 60)]
+    rows = {r.intermediate: r.values for r in drawn(run, records).rows}
+    assert rows["none"]["group:tagging"].mean == 50
+    assert rows["ccg"]["udpos"].mean == 60
+    assert rows["ccg"]["udpos"].gain == pytest.approx(10)
+    # Not the mean of one, which would stand in a line with the mean of two.
+    assert (rows["ccg"]["group:tagging"].mean, rows["ccg"]["group:tagging"].have) == (None, 1)
+    assert rows["ccg"]["group:classification"] == Value()
+    assert (rows["ccg"]["average"].mean, rows["ccg"]["average"].have, rows["ccg"]["average"].want) == (None, 1, 9)
+
+
+def test_a_seed_that_the_grid_leaves_out_is_no_missing_seed() -> None:
+    run = without(run_of({"xnli": ["en"], "pawsx": ["en"]}, ("none", "mnli"), seeds=(1, 2)), "mnli->xnli[c-2]")
+    records = [record(i, t, "en", 70, s) for i in ("none", "mnli") for t in ("xnli", "pawsx") for s in (1, 2)]
+    records = [r for r in records if r.cell != "mnli->xnli[c-2]"]
+    rows = {r.intermediate: r.values for r in drawn(run, records).rows}
+    assert (rows["mnli"]["xnli"].mean, rows["mnli"]["xnli"].seeds, rows["mnli"]["xnli"].spread) == (70, 1, None)
+    assert rows["mnli"]["xnli"].gain == pytest.approx(0)
+    assert rows["mnli"]["group:classification"].mean is None  # Under seed 2 it has one member of two.
+    assert rows["none"]["group:classification"].mean == 70
+
+
+def test_the_best_row_is_empty_where_no_row_has_a_cell_and_tells_where_none_could_be_chosen() -> None:
+    run = run_of({"xnli": ["en"], "pawsx": ["en"]}, ("none", "mnli"))
+    run["checkpoints"]["d"] = run["checkpoints"]["c"]
+    run["cells"] += [c | {"checkpoint": "d", "name": c["name"].replace("[c", "[d")} for c in run["cells"]]
+    run = without(run, "none->pawsx[d-0]", "mnli->pawsx[d-0]")
+    for cell in run["cells"]:
+        cell["dev"] = None if (cell["checkpoint"], cell["target"]) == ("c", "pawsx") else 1.0
+    records = [record(i, t, "en", 60) for i in ("none", "mnli") for t in ("xnli", "pawsx")]
+    records += [replace(r, checkpoint="d") for r in records if r.target == "xnli"]
+    best = {r.checkpoint: r.values for r in drawn(run, records).rows if r.intermediate == "best per target"}
+    assert (best["c"]["pawsx"].mean, best["c"]["pawsx"].have, best["c"]["pawsx"].want) == (None, 0, 1)
+    assert best["d"]["pawsx"] == Value()
+    assert best["d"]["xnli"].mean == 60
+
+
+def test_a_row_without_a_cell_of_a_target_is_not_in_its_breakdown() -> None:
+    run = without(run_of({"xnli": ["en"], "pawsx": ["en"]}, ("none", "mnli")), "mnli->xnli")
+    records = [record("none", "xnli", "en", 80), record("none", "pawsx", "en", 50), record("mnli", "pawsx", "en", 51)]
+    found = breakdown(run, records, "language")
+    assert [*found["xnli"]] == [("c", "none")]
+    assert [*found["pawsx"]] == [("c", "none"), ("c", "mnli")]
