@@ -50,7 +50,7 @@ class Window:
     """Where a feature's context lies."""
 
     first: int
-    """StepContext of the context's first sub-word in the feature."""
+    """Place of the context's first sub-word in the feature."""
     offsets: Offsets
     """Of the window's sub-words, in characters of the whole context."""
 
@@ -64,6 +64,11 @@ class QuestionAnswering:
     metrics: ClassVar[tuple[str, ...]] = ("squad", "squad_v2", "mlqa")
     options: ClassVar[type[BaseModel]] = Options
     trains: ClassVar[bool] = True
+    kept: ClassVar[tuple[str, ...]] = ("context",)
+
+    def settled(self, task: Task) -> Options:
+        """Whether questions may have no answer follows from the metric, unless the task says it."""
+        return _options(task)
 
     def check(self, task: Task, example: Example) -> str | None:
         """Every answer must stand in the context where its offset says."""
@@ -104,9 +109,10 @@ class QuestionAnswering:
             gold = _gold(example, offsets) if train else None
             for begin in _windows(len(ids), room, recipe.doc_stride):
                 held, types = template.two(question[:most], ids[begin : begin + room])
-                window = Window(first, offsets[begin : begin + room])
-                target = _target(gold, begin, first, len(window.offsets)) if train else None
-                features.append(Feature(index, held, types, target, note=window))
+                inside = offsets[begin : begin + room]
+                target = _target(gold, begin, first, len(inside)) if train else None
+                note = {"first": first, "offsets": inside}
+                features.append(Feature(index, held, types, target, note=note))
         return features
 
     def head(self, task: Task, hidden: int, dropout: float) -> nn.Module:
@@ -120,7 +126,9 @@ class QuestionAnswering:
         import torch
         from torch.nn import functional
 
-        targets = torch.tensor([f.target for f in features]).to(logits.device, non_blocking=True)
+        targets = torch.from_numpy(np.array([f.target for f in features], dtype=np.int64)).to(
+            logits.device, non_blocking=True
+        )
         lengths = torch.tensor([len(f.ids) for f in features]).to(logits.device, non_blocking=True)
         outside = torch.arange(logits.shape[1], device=logits.device) >= lengths[:, None]
         scores = logits.float().masked_fill(outside[:, :, None], float("-inf"))
@@ -137,7 +145,7 @@ class QuestionAnswering:
         for feature, scores in zip(features, logits, strict=True):
             at = feature.example
             null[at] = min(null[at], float(scores[0].sum()))
-            score, span = best_span(scores, feature.note, options.n_best, options.max_answer_length)
+            score, span = best_span(scores, window_of(feature), options.n_best, options.max_answer_length)
             if span and score > best[at][0]:
                 best[at] = (score, examples[at]["context"][span[0] : span[1]].strip())
         if options.unanswerable:
@@ -158,6 +166,12 @@ class QuestionAnswering:
 
 def _options(task: Task) -> Options:
     return Options(**{"unanswerable": "squad_v2" in (task.metric, *task.also), **task.options})
+
+
+def window_of(feature: Feature) -> Window:
+    """Where a feature's context lies."""
+    note = feature.note or {}
+    return Window(int(note["first"]), note["offsets"])
 
 
 def spans(example: Example) -> list[tuple[str, int]]:

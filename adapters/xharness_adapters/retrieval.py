@@ -6,8 +6,8 @@ partners stand in `gold` or in rows of their own, {side = "gold", id, gold}.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,9 +17,12 @@ from xharness.errors import DataError, Problem
 from xharness.search import Margin, fit_threshold, mine, nearest, normalised
 from xharness.spec.task import Split, Task
 
-Embed = Callable[[Sequence[str]], Any]
-Pool = dict[str, str]
-"""Id -> text of one side."""
+if TYPE_CHECKING:
+    from xharness.adapter import Vectors
+    from xharness.data.encoded import Rows
+
+Pool = dict[str, int]
+"""Id -> number of the sentence, of one side."""
 SIDES = ("source", "target", "gold")
 
 
@@ -51,6 +54,7 @@ class Retrieval:
     )
     options: ClassVar[type[BaseModel]] = Options
     trains: ClassVar[bool] = False
+    texts: ClassVar[tuple[str, ...]] = ("source", "target", "text")
 
     def check(self, task: Task, example: Example) -> str | None:
         """A pair has two texts; a sentence of a pool has one and a side."""
@@ -72,94 +76,93 @@ class Retrieval:
         """Mining needs dev, to fit its threshold."""
         return ("dev", "test") if _options(task).kind == "mine" else ("test",)
 
-    def sentences(self, task: Task, examples: Sequence[Example]) -> Iterable[str]:
-        """Every text of both sides."""
-        for pool in pools(examples)[:2]:
-            yield from pool.values()
-
     def retrieve(
-        self, task: Task, splits: Mapping[str, Sequence[Example]], embed: Embed, device: str = "cpu"
+        self, task: Task, splits: Mapping[str, Rows], vectors: Vectors, device: str = "cpu"
     ) -> tuple[dict[str, MetricInput], dict[str, float]]:
         """What each metric compares: ids of retrieved sentences, or whether a pair was mined."""
         options = _options(task)
         if options.kind == "nearest":
             pool = distinct(pools(splits["test"])[0])
-            return _nearest(splits["test"], embed), {"chance": 100 / len(pool)}
-        return _mined(task, options, splits, embed, device)
+            return _nearest(splits["test"], vectors), {"chance": 100 / len(pool)}
+        return _mined(task, options, splits, vectors, device)
 
 
 def _options(task: Task) -> Options:
     return Options(**task.options)
 
 
-def pools(examples: Sequence[Example]) -> tuple[Pool, Pool, dict[tuple[str, str], None]]:
-    """Source texts and target texts by id, and the gold pairs in order."""
+def pools(rows: Rows) -> tuple[Pool, Pool, dict[tuple[str, str], None]]:
+    """Sentences of the source and of the target by id, and the gold pairs in order."""
     source: Pool = {}
     target: Pool = {}
     gold: dict[tuple[str, str], None] = {}
-    for row in examples:
-        side, name = row.get("side"), row["id"]
-        partner = str(row["gold"]) if row.get("gold") else ""
+    sentences = zip(*(rows.sentences(column).tolist() for column in Retrieval.texts), strict=True)
+    others = zip(rows.texts("side"), rows.texts("gold"), strict=True)
+    for name, (ahead, behind, own), (side, partner) in zip(rows.ids, sentences, others, strict=True):
         if side is None:
-            source[name], target[name] = row["source"].strip(), row["target"].strip()
+            source[name], target[name] = ahead, behind
             gold[name, name] = None
         elif side == "gold":
-            gold[str(row.get("source") or name), str(row.get("target") or partner)] = None
+            gold[name, str(partner or "")] = None
         else:
-            (source if side == "source" else target)[name] = row["text"].strip()
+            (source if side == "source" else target)[name] = own
             if partner:
                 gold[(name, partner) if side == "source" else (partner, name)] = None
     return source, target, gold
 
 
-def distinct(pool: Pool) -> dict[str, str]:
-    """Text -> the first id that has it: repeats are searched once, as XTREME's text_load_unify does."""
-    found: dict[str, str] = {}
-    for name, text in pool.items():
-        found.setdefault(text, name)
+def distinct(pool: Pool) -> dict[int, str]:
+    """Sentence -> the first id that has it: repeats are searched once, as XTREME's text_load_unify does."""
+    found: dict[int, str] = {}
+    for name, sentence in pool.items():
+        found.setdefault(sentence, name)
     return found
 
 
-def search(queries: Sequence[str], pool: Pool, embed: Embed) -> list[str]:
-    """The id of the text in `pool` nearest to each query by cosine; of equal texts the first."""
-    texts = distinct(pool)
-    ids = list(texts.values())
-    found = nearest(normalised(embed(queries)), normalised(embed(list(texts))))
+def search(queries: Sequence[int], pool: Pool, vectors: Vectors) -> list[str]:
+    """The id of the sentence in `pool` nearest to each query by cosine; of equal sentences the first."""
+    sentences = distinct(pool)
+    ids = list(sentences.values())
+    found = nearest(_normalised(vectors, queries), _normalised(vectors, sentences))
     return [ids[i] for i in found.tolist()]
 
 
-def _nearest(examples: Sequence[Example], embed: Embed) -> dict[str, MetricInput]:
+def _normalised(vectors: Vectors, sentences: Iterable[int]) -> Any:
+    return normalised(vectors(np.fromiter(sentences, dtype=np.int64)))
+
+
+def _nearest(rows: Rows, vectors: Vectors) -> dict[str, MetricInput]:
     """English queries among foreign sentences (XTREME's direction), and the other way round."""
-    source, target, _ = pools(examples)
+    source, target, _ = pools(rows)
     ids = list(source)
-    ahead = MetricInput(ids, search(list(target.values()), source, embed), ids)
-    reverse = MetricInput(ids, search(list(source.values()), target, embed), ids)
+    ahead = MetricInput(ids, search(list(target.values()), source, vectors), ids)
+    reverse = MetricInput(ids, search(list(source.values()), target, vectors), ids)
     return {"accuracy_tatoeba": ahead, "accuracy_tatoeba_reverse": reverse, "f1_tatoeba_mteb": reverse}
 
 
 def _mined(
-    task: Task, options: Options, splits: Mapping[str, Sequence[Example]], embed: Embed, device: str
+    task: Task, options: Options, splits: Mapping[str, Rows], vectors: Vectors, device: str
 ) -> tuple[dict[str, MetricInput], dict[str, float]]:
     """The pairs above the threshold fitted on dev, beside the gold pairs of test."""
-    scored, gold = _pairs(task, "dev", options, splits["dev"], embed, device)
+    scored, gold = _pairs(task, "dev", options, splits["dev"], vectors, device)
     threshold, best = fit_threshold([score for _, score in scored], [pair in gold for pair, _ in scored], len(gold))
-    scored, gold = _pairs(task, "test", options, splits["test"], embed, device)
+    scored, gold = _pairs(task, "test", options, splits["test"], vectors, device)
     mined = {pair: score for pair, score in scored if score >= threshold}
     rows = list(dict.fromkeys((*gold, *mined)))
     ids = [f"{s}\t{t}" for s, t in rows]
     pairs = MetricInput(ids, [row in mined for row in rows], [row in gold for row in rows])
     source, target, _ = pools(splits["test"])
-    found = search([source[s] for s, _ in gold], target, embed)
+    found = search([source[s] for s, _ in gold], target, vectors)
     top = MetricInput([f"{s}\t{t}" for s, t in gold], found, [t for _, t in gold])
     facts = {"chance": 0.0, "threshold": threshold, "dev_f1": 100 * best, "candidates": float(len(scored))}
     return {"f1_bucc": pairs, "f1_bucc_mteb": top}, {name: v for name, v in facts.items() if np.isfinite(v)}
 
 
 def _pairs(
-    task: Task, split: str, options: Options, examples: Sequence[Example], embed: Embed, device: str
+    task: Task, split: str, options: Options, rows: Rows, vectors: Vectors, device: str
 ) -> tuple[list[tuple[tuple[str, str], float]], dict[tuple[str, str], None]]:
     """Candidate pairs of ids with their scores, the best first, and the gold pairs."""
-    source, target, gold = pools(examples)
+    source, target, gold = pools(rows)
     where = f"task {task.name}, {split}"
     if not source or not target or not gold:
         missing = [name for name, held in (("source", source), ("target", target), ("gold", gold)) if not held]
@@ -170,7 +173,7 @@ def _pairs(
             Problem(where, f"the gold pair {unknown[0]} - {unknown[1]} names a sentence that is not there.")
         )
     sides = distinct(source), distinct(target)
-    x, y = (normalised(embed(list(side))) for side in sides)
+    x, y = (_normalised(vectors, side) for side in sides)
     found = mine(x, y, options.k, options.margin, device)
     names = [list(side.values()) for side in sides]
     pairs = [(names[0][s], names[1][t]) for s, t in zip(found.source.tolist(), found.target.tolist(), strict=True)]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from xharness.adapter import Example, Feature
@@ -79,8 +80,8 @@ class Tagging:
                 if train:
                     target = np.full(len(ids), IGNORED, dtype=np.int64)
                     target[starts] = [code_of[tag] for tag in example["tags"][first:last]]
-                places = np.asarray(starts, dtype=np.int32)
-                features.append(Feature(index, ids, target=target, weight=float(last - first), note=places))
+                note = {"starts": np.asarray(starts, dtype=np.int32)}
+                features.append(Feature(index, ids, target=target, weight=float(last - first), note=note))
         return features
 
     def head(self, task: Task, hidden: int, dropout: float) -> nn.Module:
@@ -106,7 +107,7 @@ class Tagging:
         """A list of tags an example, as long as its words."""
         tags: list[list[str]] = [[] for _ in examples]
         for feature, rows in zip(features, logits, strict=True):
-            tags[feature.example].extend(task.labels[code] for code in rows[feature.note].argmax(-1).tolist())
+            tags[feature.example].extend(task.labels[code] for code in rows[starts_of(feature)].argmax(-1).tolist())
         return tags
 
     def reference(self, task: Task, example: Example) -> Any:
@@ -117,6 +118,12 @@ class Tagging:
         """The most frequent tag for every word."""
         tag = Counter(tag for tags in references for tag in tags).most_common(1)[0][0]
         return [[tag] * len(tags) for tags in references]
+
+
+def starts_of(feature: Feature) -> NDArray[np.int32]:
+    """Places of the first sub-words of a feature's words."""
+    found: NDArray[np.int32] = (feature.note or {})["starts"]
+    return found
 
 
 def _word_pieces(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], room: int) -> dict[str, list[int]]:

@@ -7,8 +7,8 @@ Importing an adapter's module must not import torch: `xharness check` reads its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
@@ -17,10 +17,15 @@ from pydantic import BaseModel
 from xharness.errors import UsageError, nearest
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
+    from xharness.data.encoded import Rows
     from xharness.spec.task import Recipe, Split, Task
+
+    Vectors = Callable[[np.ndarray[Any, Any]], Any]
+    """Numbers of sentences -> their embeddings [n, hidden]."""
 
 Example = dict[str, Any]
 """One row under the adapter's column names, with `id` (str) and `language` (ISO 639-1)."""
@@ -28,20 +33,25 @@ Example = dict[str, Any]
 
 @dataclass(slots=True)
 class Feature:
-    """One encoded input; an example may have several (windows of a long context, choices, pieces of a sentence)."""
+    """One encoded input; an example may have several (windows of a long context, choices, pieces of a sentence).
+
+    Features are stored as columns of an Arrow file: what is a number, an array of numbers or a text goes in as it is.
+    """
 
     example: int
     """Index of its example in the list given to `encode`; an example's features stand together."""
     ids: Any
-    """Sub-word ids, special tokens included: a list of ints, which the harness packs into an int32 array."""
+    """Sub-word ids, special tokens included: a list of ints or an int32 array."""
     types: Sequence[int] | None = None
     """Segment ids, where the tokenizer makes them and one is not 0."""
     target: Any = None
-    """What the head is trained towards: a class, one tag a sub-word, a (start, end) pair."""
+    """What the head is trained towards: a class, a number, one tag a sub-word, a (start, end) pair."""
     weight: float = 1.0
     """Terms that it adds to the loss: 1 for a class, one a word for tags."""
-    note: Any = field(default=None)
-    """Whatever `decode` needs to get back to the example: offsets, word starts, the window's origin."""
+    note: Mapping[str, Any] | None = None
+    """Whatever `decode` needs to get back to the example, by name: offsets, word starts, the window's origin."""
+    language: str = ""
+    """ISO 639-1 code of its example, filled by the harness."""
 
 
 @runtime_checkable
@@ -66,29 +76,36 @@ class Adapter(Protocol):
 
 @runtime_checkable
 class TunableAdapter(Adapter, Protocol):
-    """A family whose tasks train a head."""
+    """A family whose tasks train a head. What few families need stands in the protocols below."""
 
     def encode(
         self, task: Task, examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, recipe: Recipe, train: bool
     ) -> list[Feature]:
-        """Examples to features, in order; with `train`, targets too. Evaluation never truncates away an answer."""
+        """Examples to features, in order; with `train`, targets too. Evaluation never truncates away an answer.
 
-    def head(self, task: Task, hidden: int, dropout: float) -> nn.Module:
-        """A fresh head: (hidden states [batch, length, hidden], attention mask [batch, length]) -> logits.
-
-        Logits are [features, ...] or, for a value at each sub-word, [features, length, values].
+        Called with some hundred examples at a time, by several threads: it keeps nothing between calls.
         """
 
-    def loss(self, task: Task, logits: Tensor, features: Sequence[Feature]) -> Tensor:
+    def head(self, task: Task, hidden: int, dropout: float) -> nn.Module:
+        """A fresh head: (hidden states [batch, length, hidden], attention mask [batch, length]) -> outputs.
+
+        Outputs are [features, ...] (logits, or an embedding) or, for a value at each sub-word,
+        [features, length, values].
+        """
+
+    def loss(self, task: Task, outputs: Tensor, features: Sequence[Feature]) -> Tensor:
         """The loss summed over the features' terms; the harness divides by the whole batch's weights.
 
-        All features of an example come together; a batch may come in several calls.
+        All features of an example come together; a batch may come in several calls (but see `WholeBatch`).
         """
 
     def decode(
-        self, task: Task, examples: Sequence[Example], features: Sequence[Feature], logits: Iterator[Any]
+        self, task: Task, examples: Sequence[Example], features: Sequence[Feature], outputs: Iterator[Any]
     ) -> list[Any]:
-        """One prediction per example (JSON values) from the logits of each feature (numpy, unpadded), in order."""
+        """One prediction per example (JSON values) from the outputs of each feature (numpy, unpadded), in order.
+
+        The examples are all those of one language, and have `id`, `language` and what `kept` names.
+        """
 
     def reference(self, task: Task, example: Example) -> Any:
         """What a prediction is compared with, as the metric wants it (JSON values)."""
@@ -105,6 +122,64 @@ class LabellingAdapter(TunableAdapter, Protocol):
         """The labels in the rows, sorted."""
 
 
+@runtime_checkable
+class KeepsColumns(TunableAdapter, Protocol):
+    """A family whose `decode` reads columns of the examples."""
+
+    kept: ClassVar[tuple[str, ...]]
+    """Names of those columns; the others are gone once a split is encoded."""
+
+
+@runtime_checkable
+class SettlesOptions(Adapter, Protocol):
+    """A family some of whose options follow from the rest of the task."""
+
+    def settled(self, task: Task) -> BaseModel:
+        """The options as they are used."""
+
+
+@runtime_checkable
+class FreshTargets(TunableAdapter, Protocol):
+    """A family whose inputs and targets are made anew for every step (masks)."""
+
+    def draw(
+        self, task: Task, features: Sequence[Feature], tokenizer: PreTrainedTokenizerBase, random: np.random.Generator
+    ) -> list[Feature]:
+        """The features as one step sees them, weights too; the given ones stay as they are.
+
+        `random` is a function of the training's seed, the step and the task, so that a resumed training draws what an
+        undisturbed one does; on an evaluation split it is the same every time.
+        """
+
+
+@runtime_checkable
+class ChosenPositions(TunableAdapter, Protocol):
+    """A family whose head is applied to some sub-words alone, so that wide outputs (a vocabulary) stay few."""
+
+    def positions(self, task: Task, feature: Feature) -> Sequence[int]:
+        """Places of those sub-words in the feature; the outputs of all features are [places in all, values]."""
+
+
+@runtime_checkable
+class LanguageModelling(TunableAdapter, Protocol):
+    """A family whose head is the checkpoint's own language-model head, its weights tied to the word embeddings."""
+
+    language_head: ClassVar[bool]
+    """True; `head` is then not called, and the vocabulary is trained whole."""
+
+
+@runtime_checkable
+class WholeBatch(TunableAdapter, Protocol):
+    """A family whose loss compares the examples of a batch with each other (in-batch negatives).
+
+    The batch goes through memory in chunks all the same: outputs first, then the loss, then the gradients of each
+    chunk (Gao et al. 2021, arXiv 2101.06983).
+    """
+
+    whole_batch: ClassVar[bool]
+    """True; `loss` gets the outputs of all features of a batch at once."""
+
+
 @dataclass(frozen=True)
 class MetricInput:
     """What one metric compares in a retrieval: a row's id, what was retrieved, what is right."""
@@ -118,22 +193,18 @@ class MetricInput:
 class RetrievalAdapter(Adapter, Protocol):
     """A family that compares sentence embeddings and trains nothing."""
 
+    texts: ClassVar[tuple[str, ...]]
+    """Columns whose texts are embedded; surrounding white space does not count."""
+
     def splits(self, task: Task) -> tuple[Split, ...]:
         """The splits whose sentences are embedded."""
 
-    def sentences(self, task: Task, examples: Sequence[Example]) -> Iterable[str]:
-        """Every text to embed, repeats allowed."""
-
     def retrieve(
-        self,
-        task: Task,
-        splits: Mapping[str, Sequence[Example]],
-        embed: Callable[[Sequence[str]], Any],
-        device: str = "cpu",
+        self, task: Task, splits: Mapping[str, Rows], vectors: Vectors, device: str = "cpu"
     ) -> tuple[dict[str, MetricInput], dict[str, float]]:
         """Metric name -> what it compares, and facts worth recording (a threshold), for one language.
 
-        `embed` gives the embeddings [texts, hidden] (float32, not normalised).
+        `vectors` gives the embeddings [n, hidden] of sentences by their numbers, not normalised.
         """
 
 
@@ -158,6 +229,12 @@ def load_adapter(name: str) -> Adapter:
 def register_adapter(adapter: Adapter) -> None:
     """Make an adapter known by its name, as a plug-in file of a suite does."""
     _loaded[adapter.name] = adapter
+
+
+def options_of(task: Task) -> BaseModel:
+    """The task's options as its adapter uses them, defaults included."""
+    adapter = load_adapter(task.adapter)
+    return adapter.settled(task) if isinstance(adapter, SettlesOptions) else adapter.options(**task.options)
 
 
 def tunable_adapter(name: str) -> TunableAdapter:

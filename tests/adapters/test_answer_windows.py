@@ -84,8 +84,8 @@ def test_an_answer_inside_a_sub_word_decodes_to_the_least_that_covers_it(tokeniz
         for feature in features:
             if feature.target == (0, 0):
                 continue
-            offsets = feature.note.offsets
-            first, last = (place - feature.note.first for place in feature.target)
+            offsets = feature.note["offsets"]
+            first, last = (place - feature.note["first"] for place in feature.target)
             touched = [(s, e) for s, e in offsets.tolist() if s < start + len(text) and e > start and s < e]
             assert offsets[first][0] == min(s for s, _ in touched)
             assert offsets[last][1] == max(e for _, e in touched)
@@ -101,7 +101,7 @@ def test_windows_hold_every_sub_word_of_the_context_and_overlap(tokenizer):
         whole = tokenizer(context, add_special_tokens=False)["input_ids"]
         seen: list[int] = []
         for feature in features:
-            window = list(feature.ids)[feature.note.first : feature.note.first + len(feature.note.offsets)]
+            window = list(feature.ids)[feature.note["first"] : feature.note["first"] + len(feature.note["offsets"])]
             shared = min(6, len(seen), len(window)) if seen else 0
             if seen and len(features) > 1:
                 assert seen[-shared:] == window[:shared]
@@ -144,7 +144,7 @@ def test_the_best_span_is_taken_over_windows_and_is_not_too_long(tokenizer):
     task = TASK.model_copy(update={"options": {"max_answer_length": 2}})
     features = QA.encode(task, [row], tokenizer, Recipe(max_length=32, doc_stride=4), train=False)
     logits = [np.zeros((len(f.ids), 2), np.float32) for f in features]
-    first = features[1].note.first
+    first = features[1].note["first"]
     logits[1][first, 0], logits[1][first + 5, 1], logits[1][first + 1, 1] = 5, 5, 1
     (found,) = QA.decode(task, [row], features, iter(logits))
     assert len(found.split()) == 2
@@ -157,7 +157,7 @@ def test_an_unanswerable_question_is_empty_only_where_the_task_allows_it(tokeniz
     assert QA.decode(TASK, [row], features, iter(null)) != [""]
     free = TASK.model_copy(update={"metric": "squad_v2"})
     assert QA.decode(free, [row], features, iter(null)) == [""]
-    span = [spoken(f, f.note.first, f.note.first) for f in features]
+    span = [spoken(f, f.note["first"], f.note["first"]) for f in features]
     assert QA.decode(free, [row], features, iter(span)) != [""]
 
 

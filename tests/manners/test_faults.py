@@ -97,7 +97,7 @@ def test_a_full_disk_told_by_a_library_stops_the_run_and_nothing_is_lost(house: 
     assert "Traceback" not in ended.stdout + ended.stderr
     again = house.run("none->*")
     assert "3 passed" in again.stdout
-    assert "3 steps made, 2 reused" in again.stdout
+    assert "4 steps made, 3 reused" in again.stdout
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_files_that_vanish_between_runs_are_made_again_and_nothing_else(house: H
     house.run("--keep", "all")
     before = {c["name"]: c["key"] for c in house.last()["cells"]}
     step = house.store / "steps" / before["colours->plants[fake-0]"]
-    (tuned,) = json.loads((step / "manifest.json").read_text())["needs"]
+    tuned = next(k for k in json.loads((step / "manifest.json").read_text())["needs"] if k.startswith("tune-"))
     (step / "scores.json").unlink()
     (house.store / "steps" / tuned / "encoder" / "weights.bin").unlink()
     ended = house.run()
@@ -184,4 +184,7 @@ def test_a_model_that_vanishes_while_it_is_read_is_made_again_in_the_same_run(ho
     assert ended.returncode == ExitCode.OK, ended.stdout + ended.stderr
     assert "3 passed" in ended.stdout
     done = [e["key"].partition("-")[0] for e in events(house) if e["event"] == "done"]
-    assert sorted(done) == ["embed", "evaluate", "evaluate", "mine", "tune", "tune", "tune"]
+    assert sorted(d for d in done if d != "encode") == [
+        "embed", "evaluate", "evaluate", "mine", "tune", "tune", "tune",
+    ]  # fmt: skip
+    assert done.count("encode") == 5

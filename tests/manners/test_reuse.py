@@ -70,7 +70,7 @@ def test_a_model_stays_until_it_is_evaluated_in_every_language(house: House, fai
     assert dropped(house) == {"tune fake on animals, seed 0": False}
     house.rows("animals.de.jsonl", ANIMALS)
     assert house.run("--lf").returncode == ExitCode.OK
-    assert made(house) == ["evaluate"]
+    assert made(house) == ["encode", "evaluate"]
 
 
 def test_a_part_of_what_is_stored_is_not_made_again(house: House) -> None:

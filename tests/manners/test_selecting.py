@@ -265,7 +265,13 @@ def test_an_id_may_name_its_suite_by_any_path(house: House) -> None:
     for suite in ("small.toml", "./small.toml", str(house.suite), "tasks/../small.toml", "s*"):
         listed = house("plan", "small.toml", f"{suite}::none->animals[de]", "--json")
         assert listed.returncode == 0, listed.stderr
-        assert len(listed.stdout.splitlines()) == 2
+        assert [json.loads(s)["kind"] for s in listed.stdout.splitlines()] == [
+            "encode",
+            "encode",
+            "tune",
+            "encode",
+            "evaluate",
+        ]
 
 
 def test_list_takes_a_suite_given_twice_once_and_says_where_a_cell_is_to_be_named(house: House) -> None:

@@ -41,7 +41,7 @@ def test_ls_of_a_kind_that_does_not_exist_names_those_that_do(lived_in: House) -
     ended = lived_in("store", "ls", "--kind", "bogus")
     assert ended.returncode == 4
     assert ended.stdout == ""
-    assert "--kind 'bogus' is not known. Allowed: tune, evaluate, embed, mine." in ended.stderr
+    assert "--kind 'bogus' is not known. Allowed: encode, tune, evaluate, embed, mine." in ended.stderr
 
 
 @pytest.mark.parametrize("command", ["ls", "du", "check", "gc"])
@@ -136,7 +136,7 @@ def test_gc_with_named_runs_keeps_those_and_removes_the_steps_of_others(ran: Hou
 def test_gc_of_all_but_the_ends_frees_models_and_leaves_scores_and_lineage(ran: House) -> None:
     assert ran("store", "gc", "--ends-only", "--yes").returncode == 0
     for step in contents(Store(ran.store)):
-        assert step.dropped == (step.kind == "tune")
+        assert step.dropped == (step.kind in ("encode", "tune"))
     key = steps(ran)["tune fake on colours, seed 0"]
     assert (ran.store / "steps" / key / "lineage.json").is_file()
     assert "0 steps made" in ran.run("*->animals").stdout

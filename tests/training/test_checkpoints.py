@@ -8,12 +8,12 @@ import torch
 import transformers
 from transformers import AutoModel, BertConfig, BertModel, GPT2Config, GPT2Model, T5Config, T5Model, ViTConfig, ViTModel
 
-from tiny import make_encoder, make_tokenizer
+from tiny import make_encoder, make_tokenizer, sentiment, write_rows
+from tuning import encoded
 from xharness.errors import CheckpointError
 from xharness.spec.suite import Checkpoint
-from xharness.spec.task import Recipe
+from xharness.spec.task import Data, Recipe
 from xharness.training.checkpoints import (
-    bounded_recipe,
     folder_origin,
     load_encoder,
     load_tokenizer,
@@ -91,11 +91,16 @@ def test_half_precision_checkpoints_are_loaded_in_float32(tmp_path):
 
 
 def test_inputs_are_no_longer_than_the_positions(tmp_path):
-    make_encoder(tmp_path)
+    checkpoint = make_encoder(tmp_path)
     encoder = load(tmp_path)
-    assert positions_of(encoder) == 512
-    assert bounded_recipe(Recipe(max_length=600, doc_stride=550), encoder).max_length == 512
-    assert bounded_recipe(Recipe(max_length=128), encoder).max_length == 128
+    assert positions_of(encoder.config) == 512
+    text = {"text": "red dog " * 400, "label": "positive"}
+    task = sentiment(tmp_path / "data", n=4)
+    source = write_rows(tmp_path / "long.jsonl", [text])
+    rows = task.model_copy(update={"data": Data(test=(source,)), "languages": ("en",)})
+    for length, expected in ((600, 512), (128, 128)):
+        held = encoded(checkpoint, rows, tmp_path, recipe=Recipe(max_length=length, doc_stride=550))
+        assert held.features.lengths.tolist() == [expected]
     inputs = torch.full((1, 512), 7)
     assert encoder(inputs).last_hidden_state.shape == (1, 512, 32)
 

@@ -5,12 +5,13 @@ import pytest
 import torch
 from transformers import AlbertConfig, AlbertModel, ModernBertConfig, ModernBertModel
 
-from tiny import make_encoder, make_tokenizer, sentence, write_rows
-from tuning import run
-from xharness.errors import CheckpointError, DataError
+from tiny import make_encoder, make_tokenizer, write_rows
+from tuning import encoding, run
+from xharness.data.encoded import EncodedRetrieval
+from xharness.errors import CheckpointError
 from xharness.spec.device import Device
 from xharness.spec.suite import Retrieval
-from xharness.spec.task import Data, Limit, Source, Task
+from xharness.spec.task import Data, Source, Task
 from xharness.steps.embed import Embed
 from xharness.steps.embedding import Embeddings, hidden_state
 from xharness.training.checkpoints import folder_origin, load_encoder
@@ -34,7 +35,14 @@ def tatoeba(folder, rows=PAIRS, languages=("zh",)):
 
 def embedding(checkpoint, task, **retrieval):
     checkpoint = checkpoint.model_copy(update={"retrieval": Retrieval(**retrieval)})
-    return Embed(checkpoint=checkpoint, identity="test", target=task, limit=Limit(), device=Device(tokens=32))
+    key = encoding(checkpoint, task, "test", prefix=checkpoint.retrieval.prefix)
+    return Embed(checkpoint=checkpoint, identity="test", target=task, encoded=key, device=Device(tokens=32))
+
+
+def numbers(folder, work, split="test", language="zh"):
+    """Sentence numbers of the pairs, sources and targets [rows, 2]."""
+    rows = EncodedRetrieval(folder / work.encoded, ("source", "target", "text")).splits(language)[split]
+    return np.stack([rows.sentences("source"), rows.sentences("target")], axis=1)
 
 
 def small(kind, **more):
@@ -73,23 +81,27 @@ def test_a_sentence_is_pooled_over_its_real_tokens_whatever_stands_beside_it(tmp
     checkpoint = make_encoder(tmp_path / "it")
     rows = [*PAIRS, ("公", "red house sings in a very old and very long sentence of a fish")]
     task = tatoeba(tmp_path, rows)
-    about = run(embedding(checkpoint, task, layer=2, pooling=pooling, prefix="query: "), tmp_path, "embedded")
+    work = embedding(checkpoint, task, layer=2, pooling=pooling, prefix="query: ")
+    about = run(work, tmp_path, "embedded")
     assert about["sentences"] == 8
     found = Embeddings(tmp_path / "embedded")
     encoder = load_encoder(folder_origin("it", tmp_path / "it")).eval()
     tokenizer = make_tokenizer(tmp_path / "again")
-    for text in (text for pair in rows for text in pair):
+    for text, number in zip(np.array(rows).flat, numbers(tmp_path, work).flat, strict=True):
         with torch.no_grad():
             inputs = tokenizer(f"query: {text}", return_tensors="pt")
             states = encoder(**inputs, output_hidden_states=True).hidden_states[2][0]
         expected = states.mean(dim=0) if pooling == "mean" else states[0]
-        np.testing.assert_allclose(found([text])[0], expected, atol=1e-5)
+        np.testing.assert_allclose(found(np.array([number]))[0], expected, atol=1e-5)
 
 
 def test_each_distinct_sentence_is_embedded_once(tmp_path):
     checkpoint = make_encoder(tmp_path / "it")
     task = tatoeba(tmp_path, [*PAIRS, PAIRS[0]], languages=("zh", "th"))
-    assert run(embedding(checkpoint, task), tmp_path, "embedded")["sentences"] == 6
+    work = embedding(checkpoint, task)
+    assert run(work, tmp_path, "embedded")["sentences"] == 6
+    for language in ("zh", "th"):
+        assert numbers(tmp_path, work, language=language).tolist() == [[0, 1], [2, 3], [4, 5], [0, 1]]
 
 
 def test_the_layer_is_two_thirds_of_the_depth_unless_given_and_is_recorded(tmp_path):
@@ -99,9 +111,3 @@ def test_the_layer_is_two_thirds_of_the_depth_unless_given_and_is_recorded(tmp_p
         assert run(embedding(checkpoint, task, layer=given), tmp_path, f"layer{given}")["layer"] == expected
     with pytest.raises(CheckpointError, match="layers 0 to 3"):
         run(embedding(checkpoint, task, layer=4), tmp_path, "outside")
-
-
-def test_a_sentence_that_was_not_embedded_is_an_error(tmp_path):
-    run(embedding(make_encoder(tmp_path / "it"), tatoeba(tmp_path)), tmp_path, "embedded")
-    with pytest.raises(DataError, match=sentence.__name__):
-        Embeddings(tmp_path / "embedded")(["unknown"])

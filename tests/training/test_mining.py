@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 import xharness.search
 from tiny import make_encoder, write_rows
-from tuning import run
+from tuning import ENCODES, encoding, run
 from xharness.adapter import retrieval_adapter
+from xharness.data.columns import ColumnFile, ColumnWriter
+from xharness.data.encoded import EncodedRetrieval, Rows
 from xharness.errors import DataError
 from xharness.search import fit_threshold, mine, nearest, neighbours, normalised
-from xharness.spec.task import Data, Limit, Source, Task
+from xharness.spec.task import Data, Source, Task
 from xharness.steps.embed import Embed
 from xharness.steps.mine import Mine
 
@@ -118,8 +120,23 @@ PLANE = {
 }  # fmt: skip
 
 
-def embed(texts):
-    return np.array([PLANE[text] for text in texts], dtype=np.float32)
+PLACES = [*SOURCES[:5], *TARGETS]
+"""Sentences by number, in the order in which an encode step meets those of a mining task."""
+
+
+def vectors_of(numbers):
+    return np.array([PLANE[PLACES[number]] for number in numbers], dtype=np.float32)
+
+
+def rows_of(folder, rows):
+    """Rows as an encode step stores them."""
+    writer = ColumnWriter(folder / "rows.arrow", "a test")
+    for row in rows:
+        texts = {name: PLACES.index(row[name]) if name in row else -1 for name in ("source", "target", "text")}
+        writer.add({"id": row["id"], "side": row.get("side"), "gold": row.get("gold") or None, **texts})
+    writer.close()
+    file = ColumnFile(folder / "rows.arrow")
+    return Rows(file, range(file.rows), ("source", "target", "text"))
 
 
 def task(kind, **more):
@@ -131,8 +148,9 @@ def bitext():
     return [{"id": f"s{i}", "source": s, "target": t} for i, (s, t) in enumerate(zip(SOURCES, TARGETS, strict=True))]
 
 
-def test_a_bitext_of_six_sentences_is_searched_both_ways():
-    found, _ = retrieval_adapter("retrieval").retrieve(task("nearest"), {"test": bitext()}, embed)
+def test_a_bitext_of_six_sentences_is_searched_both_ways(tmp_path):
+    rows = rows_of(tmp_path, bitext())
+    found, _ = retrieval_adapter("retrieval").retrieve(task("nearest"), {"test": rows}, vectors_of)
     ahead, back = found["accuracy_tatoeba"], found["accuracy_tatoeba_reverse"]
     assert ahead.references == [f"s{i}" for i in range(6)]
     # "five" lies nearest to "drei"; "uno" finds the first of the two "eins".
@@ -147,8 +165,7 @@ def pools():
     return rows
 
 
-def test_gold_pairs_mean_the_same_in_all_three_forms():
-    adapter = retrieval_adapter("retrieval")
+def test_gold_pairs_mean_the_same_in_all_three_forms(tmp_path):
     beside = [dict(row) for row in pools()]
     beside[0]["gold"], beside[6]["gold"], beside[2]["gold"] = "en-0", "de-1", ""
     forms = [
@@ -156,25 +173,37 @@ def test_gold_pairs_mean_the_same_in_all_three_forms():
         [*pools(), {"id": "de-0", "side": "gold", "gold": "en-0"}, {"id": "de-1", "side": "gold", "gold": "en-1"}],
         [*pools(), *({"id": str(i), "side": "gold", "source": f"de-{i}", "target": f"en-{i}"} for i in (0, 1))],
     ]
-    results = [adapter.retrieve(task("mine"), {"dev": form, "test": form}, embed)[0]["f1_bucc"] for form in forms]
+    checkpoint = make_encoder(tmp_path / "it")
+    results = []
+    for number, form in enumerate(forms):
+        (tmp_path / f"{number}").mkdir()
+        source = (write_rows(tmp_path / f"{number}" / "rows.jsonl", form),)
+        target = task("mine").model_copy(update={"data": Data(dev=source, test=source), "languages": ("de",)})
+        key = encoding(checkpoint, target, "dev", "test")
+        run(ENCODES[key], tmp_path, key)
+        splits = EncodedRetrieval(tmp_path / key, ("source", "target", "text")).splits("de")
+        found, _ = retrieval_adapter("retrieval").retrieve(target, splits, vectors_of)
+        results.append(found["f1_bucc"])
     assert results[0] == results[1] == results[2]
     assert set(results[0].ids[:2]) == {"de-0\ten-0", "de-1\ten-1"}
     assert results[0].references[:2] == [True, True]
 
 
-def test_gold_that_names_no_sentence_is_an_error():
-    rows = [*pools(), {"id": "de-9", "side": "gold", "gold": "en-0"}]
+def test_gold_that_names_no_sentence_is_an_error(tmp_path):
+    rows = rows_of(tmp_path, [*pools(), {"id": "de-9", "side": "gold", "gold": "en-0"}])
     with pytest.raises(DataError, match="de-9 - en-0 names a sentence that is not there"):
-        retrieval_adapter("retrieval").retrieve(task("mine"), {"dev": rows, "test": rows}, embed)
+        retrieval_adapter("retrieval").retrieve(task("mine"), {"dev": rows, "test": rows}, vectors_of)
+    rows = rows_of(tmp_path, pools())
     with pytest.raises(DataError, match="has no gold rows"):
-        retrieval_adapter("retrieval").retrieve(task("mine"), {"dev": pools(), "test": pools()}, embed)
+        retrieval_adapter("retrieval").retrieve(task("mine"), {"dev": rows, "test": rows}, vectors_of)
 
 
-def test_the_threshold_comes_from_dev_and_never_from_test():
-    rows = [*pools(), *({"id": f"de-{i}", "side": "gold", "gold": f"en-{i}"} for i in range(5))]
-    none = [*pools(), {"id": "de-0", "side": "gold", "gold": "en-1"}]
+def test_the_threshold_comes_from_dev_and_never_from_test(tmp_path):
+    (tmp_path / "none").mkdir()
+    rows = rows_of(tmp_path, [*pools(), *({"id": f"de-{i}", "side": "gold", "gold": f"en-{i}"} for i in range(5))])
+    none = rows_of(tmp_path / "none", [*pools(), {"id": "de-0", "side": "gold", "gold": "en-1"}])
     adapter = retrieval_adapter("retrieval")
-    found, facts = adapter.retrieve(task("mine"), {"dev": none, "test": rows}, embed)
+    found, facts = adapter.retrieve(task("mine"), {"dev": none, "test": rows}, vectors_of)
     assert "threshold" not in facts
     assert not any(found["f1_bucc"].predictions)
     assert all(found["f1_bucc"].references)
@@ -195,7 +224,8 @@ def test_two_steps_mine_and_score_a_language_and_record_one_that_is_missing(tmp_
     target = task("mine").model_copy(
         update={"data": Data(**data), "languages": ("zh", "fr"), "also": ("f1_bucc_mteb",)}
     )
-    common = {"checkpoint": checkpoint, "identity": "test", "target": target, "limit": Limit()}
+    key = encoding(checkpoint, target, "dev", "test")
+    common = {"checkpoint": checkpoint, "identity": "test", "target": target, "encoded": key}
     assert run(Embed(**common), tmp_path, "embedded")["sentences"] == 6
     run(Mine(**common, embeddings="embedded"), tmp_path, "mined")
     scores = json.loads((tmp_path / "mined" / "scores.json").read_text())

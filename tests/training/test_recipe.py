@@ -331,9 +331,7 @@ def test_the_cap_of_a_mixture_takes_a_shuffled_choice_the_same_under_every_seed(
 @pytest.mark.parametrize("limit", [Limit(train=20), Limit(tokens=20 * 22)])
 def test_a_limit_on_training_examples_or_tokens_takes_a_shuffled_choice(tmp_path: Path, lab: Lab, limit: Limit) -> None:
     task = task_of(tmp_path, STAIRS)
-    work = tuning(lab.checkpoint, task, recipe=Recipe(epochs=1, batch_size=8))
-    trained = work.tasks[0].model_copy(update={"limit": limit})
-    summary = run(work.model_copy(update={"tasks": (trained,)}), tmp_path, "tuned")
+    summary = run(tuning(lab.checkpoint, task, recipe=Recipe(epochs=1, batch_size=8), limit=limit), tmp_path, "tuned")
     if limit.train:
         assert summary["examples"] == {"sentiment": 20}
         assert shuffled(summary["tokens"])

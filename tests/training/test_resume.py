@@ -90,10 +90,20 @@ def test_a_damaged_state_is_not_gone_on_from(setting):
     assert run(work, root, "resumed")["resumed_at"] == 0
 
 
+class Stretch:
+    """Ninety-nine batches of a training."""
+
+    def __len__(self):
+        return 99
+
+    def tokens(self, step):
+        return 0
+
+
 def test_saving_takes_little_of_the_time(setting, monkeypatch):
     now = [0.0]
     monkeypatch.setattr("xharness.training.model_selection.time.monotonic", lambda: now[0])
-    selection = ModelSelection(None, QUICK, [[]] * 99, Progress(lambda message: None, 99, "steps"), 10.0, None)
+    selection = ModelSelection(None, QUICK, Stretch(), Progress(lambda message: None, 99, "steps"), 10.0, None)
     state, saves = SimpleNamespace(global_step=0, max_steps=99), []
     for step in range(1, 90):
         now[0] += 5.0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer
@@ -11,7 +12,7 @@ from tuning import QUICK, evaluation, run, same, tuning, weights
 from xharness.errors import CheckpointError, DataError
 from xharness.spec.device import Device
 from xharness.spec.task import Data, Limit, Recipe
-from xharness.steps.tuning import within_tokens
+from xharness.steps.tuning import kept
 from xharness.training.network import load_tuned
 
 
@@ -143,8 +144,7 @@ def test_a_divergence_is_said_and_nothing_is_saved(tmp_path, checkpoint):
 
 def test_a_cap_on_tokens_counts_sub_words_and_keeps_one_example(tmp_path, checkpoint):
     task = sentiment(tmp_path / "data", n=100)
-    work = tuning(checkpoint, task, recipe=Recipe(epochs=1, batch_size=4, learning_rate=1e-3))
-    trained = work.tasks[0].model_copy(update={"limit": Limit(tokens=200)})
-    summary = run(work.model_copy(update={"tasks": (trained,)}), tmp_path, "tuned")
+    work = tuning(checkpoint, task, recipe=Recipe(epochs=1, batch_size=4, learning_rate=1e-3), limit=Limit(tokens=200))
+    summary = run(work, tmp_path, "tuned")
     assert 150 < summary["tokens"] <= 200
-    assert len(within_tokens([], None, [])) == 0
+    assert kept("sentiment", np.array([300, 300]), None, 200).size == 1

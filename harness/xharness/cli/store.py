@@ -134,7 +134,10 @@ def gc(
         typer.Option("--keep-run", metavar="NAME", help="A run (part of its name) whose steps stay; all when absent."),
     ] = None,
     ends_only: Annotated[
-        bool, typer.Option("--ends-only", help="Keep scores, free the models and embeddings below them as well.")
+        bool,
+        typer.Option(
+            "--ends-only", help="Keep scores, free the models, embeddings and encoded data below them as well."
+        ),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes/--dry-run", help="Remove it; without, only say what would go.")] = False,
 ) -> None:

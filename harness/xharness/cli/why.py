@@ -131,6 +131,6 @@ def _difference(step: Explained) -> Iterator[str]:
     yield f"   changed  since '{near.label}' ({near.key}, {near.run or 'unnamed run'}):"
     for change in near.changes:
         hint = ""
-        if change.ingredient in ("parent", "embeddings") and change.now in step.needs:
-            hint = "  (the step above)"
+        if change.now in step.needs:
+            hint = "  (a step above)"
         yield f"              {change}{hint}"

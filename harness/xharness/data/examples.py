@@ -112,7 +112,7 @@ def _placed(parts: list[Part], adapter: Adapter, kept: bytes | None = None) -> I
         if kept is not None and not _keeps(kept, index):
             continue
         where = part.where(number)
-        example = _named(row, part, adapter, where)
+        example = _paired(_named(row, part, adapter, where))
         given = example.get("id")
         example["id"] = part.id_of(number) if given is None else str(given)
         example["language"] = part.language
@@ -165,4 +165,12 @@ def _named(row: Row, part: Part, adapter: Adapter, where: str) -> Example:
     for name in ("id", "side", "gold"):
         if name in row and name not in example:
             example[name] = row[name]
+    return example
+
+
+def _paired(example: Example) -> Example:
+    """A gold pair by the ids of its sentences, `id` and `gold`; rows may also call them `source` and `target`."""
+    if example.get("side") == "gold":
+        for ours, theirs in (("id", "source"), ("gold", "target")):
+            example[ours] = example.pop(theirs, None) or example.get(ours)
     return example

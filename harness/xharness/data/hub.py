@@ -6,7 +6,9 @@ the card, they are read as they stand, which takes a hundredth of the time; anyt
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,3 +179,37 @@ def _last_known(kind: str, repo: str, revision: str | None, remembered: Path | N
     folder = Path(constants.HF_HUB_CACHE) / f"{kind}s--{repo.replace('/', '--')}" / "refs"
     files = [p for p in (remembered, folder / (revision or "main")) if p is not None and p.is_file()]
     return max(files, key=lambda path: path.stat().st_mtime).read_text().strip() if files else None
+
+
+def hub_file(kind: str, repo: str, name: str, commit: str) -> Path:
+    """A file of a repository in the local cache; Unreachable where it cannot be had."""
+    try:
+        return download(repo, name, commit, kind)
+    except Exception as error:  # Networks, caches and disks each fail in their own way.
+        raise _unloaded(f"{kind} {repo}, {name}", error) from None
+
+
+def hub_files(kind: str, repo: str, commit: str) -> dict[str, str] | None:
+    """Name -> checksum of the files of a repository at a commit, as the Hub keeps them; None where nobody tells.
+
+    The checksum of a large file is its sha256, of any other git's. Remembered by commit; without the Hub, those of the
+    files in the local cache, whose names they are.
+    """
+    from huggingface_hub import HfApi, constants
+
+    known = memory(kind, repo, commit, "files-1.json")
+    with suppress(OSError, ValueError):
+        if known is not None:
+            found: dict[str, str] = json.loads(known.read_text(encoding="utf-8"))
+            return found
+    try:
+        info = HfApi().repo_info(repo, repo_type=kind, revision=commit, files_metadata=True, timeout=20)
+        listed = {s.rfilename: str(s.lfs.sha256 if s.lfs else s.blob_id) for s in getattr(info, "siblings", None) or []}
+    except Exception:  # What a dead network raises depends on the HTTP library underneath.
+        folder = Path(constants.HF_HUB_CACHE) / f"{kind}s--{repo.replace('/', '--')}" / "snapshots" / commit
+        cached = {p.relative_to(folder).as_posix(): p.resolve().name for p in folder.rglob("*") if p.is_symlink()}
+        return cached or None
+    if not listed or "None" in listed.values():
+        return None
+    remember(known, json.dumps(listed))
+    return listed

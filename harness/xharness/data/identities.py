@@ -102,8 +102,5 @@ def partners(example: Example) -> list[tuple[str, str]]:
     """(side, id) of every sentence that a row for mining says is there."""
     partner = str(example["gold"]) if example.get("gold") else ""
     if example["side"] == "gold":
-        return [
-            ("source", str(example.get("source") or example["id"])),
-            ("target", str(example.get("target") or partner)),
-        ]
+        return [("source", str(example["id"])), ("target", partner)]
     return [("target" if example["side"] == "source" else "source", partner)] if partner else []

@@ -249,12 +249,12 @@ def _tables(given: Any) -> tuple[Table, ...]:
     return tuple(listed)
 
 
-def download(name: str, file: str, commit: str) -> Path:
-    """A file of the repository in the local cache, fetched if it is not there; errors are huggingface_hub's."""
+def download(name: str, file: str, commit: str, kind: str = "dataset") -> Path:
+    """A file of a repository in the local cache, fetched if it is not there; errors are huggingface_hub's."""
     from huggingface_hub import hf_hub_download
 
     with _quiet():
-        return Path(hf_hub_download(name, file, repo_type="dataset", revision=commit))
+        return Path(hf_hub_download(name, file, repo_type=kind, revision=commit))
 
 
 @contextmanager

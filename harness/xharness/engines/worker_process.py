@@ -27,7 +27,7 @@ class Worker:
             "MKL_NUM_THREADS": share,
             "OPENBLAS_NUM_THREADS": share,
             "RAYON_NUM_THREADS": share,
-            "TOKENIZERS_PARALLELISM": "false",
+            "TOKENIZERS_PARALLELISM": "true",
             "PYTHONUNBUFFERED": "1",
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
             "TRANSFORMERS_VERBOSITY": "error",

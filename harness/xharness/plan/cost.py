@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from xharness.plan.plan import Plan, Step
+from xharness.steps.encode import Encode
 from xharness.steps.tune import Tune
 from xharness.store.steps import Store
 
@@ -48,6 +49,8 @@ def _family(step: Step) -> str:
     work = step.work
     if isinstance(work, Tune):
         return f"tune {' '.join(t.task.name for t in work.tasks)} {work.checkpoint.name}"
+    if isinstance(work, Encode):
+        return f"encode {work.task.name} {' '.join(work.splits)} {work.checkpoint.name}"
     return f"{work.KIND} {work.target.name} {work.checkpoint.name}"
 
 

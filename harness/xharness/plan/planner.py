@@ -4,36 +4,36 @@
     other rows:      tune(intermediate) -> tune(target) -> evaluate
     retrieval:       [tune(intermediate) ->] embed -> mine
 
-XQuAD and MLQA name the same `tune_on`, so their tuning has one key; so have all targets' intermediate, and a
-retrieval target under several seeds of an untouched encoder.
+and before each of them the encode steps of what it reads. XQuAD and MLQA name the same `tune_on`, so their tuning has
+one key; so have all targets' intermediate, and a retrieval target under several seeds of an untouched encoder.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import xharness
-from xharness.adapter import load_adapter
+from xharness.adapter import LabellingAdapter, load_adapter, retrieval_adapter
 from xharness.collect.cells import Cell
 from xharness.data import fingerprints as data
-from xharness.data.hub import hub_commit
-from xharness.errors import CheckpointError, DataError, HarnessError, Problem, nearest
+from xharness.errors import HarnessError
+from xharness.plan.identity import Identity, identity_of
 from xharness.plan.plan import Plan, Step
 from xharness.spec.device import Device
 from xharness.spec.load import NONE, Loaded
-from xharness.spec.suite import BUILT_IN, Checkpoint
+from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Recipe, Split, Task
 from xharness.steps import AnyWork
 from xharness.steps.embed import Embed
+from xharness.steps.encode import Encode
 from xharness.steps.evaluate import Evaluate
 from xharness.steps.mine import Mine
 from xharness.steps.tune import Trained, Tune
 from xharness.store.steps import content_key
 
+ENGLISH = "en"
+"""The language of all training."""
 Made = TypeVar("Made")
 
 
@@ -55,6 +55,7 @@ class Planner:
         self.plugins = tuple(str((here / p).resolve()) for p in loaded.suite.plugins)
         self._failures: dict[object, HarnessError] = {}
         self._prints: dict[object, object] = {}
+        self._encodes: dict[object, Step] = {}
 
     def plan(self, cells: Sequence[Cell]) -> Plan:
         """All steps of the cells; a cell that cannot be planned is blocked, and says why."""
@@ -83,7 +84,7 @@ class Planner:
         target = self.loaded.tasks[cell.target]
         if cell.languages:
             target = target.model_copy(update={"languages": cell.languages})
-        identity = self._remember(("identity", checkpoint.name), lambda: identity_of(checkpoint))
+        identity = self._identity(checkpoint).content
         origin = {"checkpoint": checkpoint, "identity": identity, "device": self.device, "plugins": self.plugins}
         parent = self._intermediate(plan, cell, origin)
         if not load_adapter(target.adapter).trains:
@@ -99,15 +100,16 @@ class Planner:
         mixture = self.loaded.suite.mixture.get(cell.intermediate)
         names = mixture.tasks if mixture else (cell.intermediate,)
         recipe = self.loaded.recipe_of(cell.intermediate)
+        tasks = tuple(self._training(plan, name, recipe if not mixture else None, origin) for name in names)
         work = Tune(
             **origin,
-            tasks=tuple(self._training(name, recipe if not mixture else None) for name in names),
+            tasks=tasks,
             recipe=recipe,
             cap=mixture.cap if mixture else None,
             seed=cell.seed,
             label=f"tune {cell.checkpoint} on {cell.intermediate}, seed {cell.seed}",
         )
-        return self._add(plan, work, (), "intermediate")
+        return self._add(plan, work, _encoded(tasks), "intermediate")
 
     def _trained(
         self, plan: Plan, cell: Cell, target: Task, origin: dict[str, Any], parent: str | None
@@ -115,55 +117,113 @@ class Planner:
         tuned_on = target.tune_on or target.name
         recipe = self.loaded.recipe_of(target.name)
         after = "" if parent is None else f" after {cell.intermediate}"
+        tasks = (self._training(plan, tuned_on, recipe, origin),)
         tune = Tune(
             **origin,
             parent=parent,
-            tasks=(self._training(tuned_on, recipe),),
+            tasks=tasks,
             recipe=recipe,
             seed=cell.seed,
             label=f"tune {cell.checkpoint}{after} on {tuned_on}, seed {cell.seed}",
         )
-        tuned = self._add(plan, tune, (parent,) if parent else (), "target")
+        tuned = self._add(plan, tune, (*((parent,) if parent else ()), *_encoded(tasks)), "target")
+        # Its own labels, in their order, say what the codes in its data mean; else those of the head.
+        named = target if target.labels else target.model_copy(update={"labels": self.loaded.tasks[tuned_on].labels})
+        encoded = self._encode(plan, named, ("test",), recipe, origin, labelled_by=tasks[0].train)
         evaluate = Evaluate(
             **origin,
             parent=tuned,
             target=target,
             tuned_on=tuned_on,
-            recipe=self.loaded.recipe_of(target.name),
-            limit=self.loaded.limit_of(cell.target),
-            fingerprints=self._fingerprints(target, ("test",)),
+            encoded=encoded,
+            precision=recipe.precision,
             label=f"evaluate {_named(cell)}",
         )
-        return self._add(plan, evaluate, (tuned,), "evaluate"), tuned
+        return self._add(plan, evaluate, (tuned, encoded), "evaluate"), tuned
 
     def _retrieval(
         self, plan: Plan, cell: Cell, target: Task, origin: dict[str, Any], parent: str | None
     ) -> tuple[str, str]:
-        splits: tuple[Split, ...] = ("dev", "test") if target.data.dev else ("test",)
-        common = {
-            **origin,
-            "target": target,
-            "limit": self.loaded.limit_of(cell.target),
-            "fingerprints": self._fingerprints(target, splits),
-        }
-        length = self.loaded.recipe_of(target.name).max_length
+        splits = retrieval_adapter(target.adapter).splits(target)
+        prefix = origin["checkpoint"].retrieval.prefix
+        encoded = self._encode(plan, target, splits, self.loaded.recipe_of(target.name), origin, prefix=prefix)
         after = "" if parent is None else f" after {cell.intermediate}"
         embed = Embed(
-            **common, parent=parent, max_length=length, label=f"embed {target.name} with {cell.checkpoint}{after}"
+            **origin,
+            parent=parent,
+            target=target,
+            encoded=encoded,
+            label=f"embed {target.name} with {cell.checkpoint}{after}",
         )
-        embedded = self._add(plan, embed, (parent,) if parent else (), "embed")
-        mine = Mine(**common, parent=parent, embeddings=embedded, label=f"mine {_named(cell)}")
-        end = self._add(plan, mine, (embedded,), "mine")
+        embedded = self._add(plan, embed, (*((parent,) if parent else ()), encoded), "embed")
+        mine = Mine(
+            **origin,
+            parent=parent,
+            target=target,
+            encoded=encoded,
+            embeddings=embedded,
+            label=f"mine {_named(cell)}",
+        )
+        end = self._add(plan, mine, (embedded, encoded), "mine")
         return end, end
 
-    def _training(self, name: str, recipe: Recipe | None) -> Trained:
-        task = self.loaded.tasks[name]
-        return Trained(
-            task=task.model_copy(update={"languages": ("en",)}),
-            recipe=recipe or self.loaded.recipe_of(name),
-            limit=self.loaded.limit_of(name),
-            fingerprints=self._fingerprints(task.model_copy(update={"languages": ("en",)}), ("train", "dev")),
-        )
+    def _training(self, plan: Plan, name: str, recipe: Recipe | None, origin: dict[str, Any]) -> Trained:
+        task = self.loaded.tasks[name].model_copy(update={"languages": (ENGLISH,)})
+        recipe = recipe or self.loaded.recipe_of(name)
+        train = self._encode(plan, task, ("train",), recipe, origin, train=True)
+        dev = self._encode(plan, task, ("dev",), recipe, origin, labelled_by=train) if task.data.dev else None
+        return Trained(task=task, train=train, dev=dev, tokens=self.loaded.limit_of(name).tokens)
+
+    def _encode(
+        self,
+        plan: Plan,
+        task: Task,
+        splits: tuple[Split, ...],
+        recipe: Recipe,
+        origin: dict[str, Any],
+        train: bool = False,
+        prefix: str = "",
+        labelled_by: str | None = None,
+    ) -> str:
+        """The key of the step that encodes some splits of a task; `labelled_by` counts only where it has no labels."""
+        checkpoint: Checkpoint = origin["checkpoint"]
+        if task.labels or not isinstance(load_adapter(task.adapter), LabellingAdapter):
+            labelled_by = None
+        identity = self._identity(checkpoint)
+        length, tokenizer = recipe.max_length, identity.tokenizer
+        if identity.positions is None:
+            # Only the loaded model can tell how long its inputs are, so what is encoded for it is for it alone.
+            tokenizer = f"{tokenizer} of {identity.content}"
+        else:
+            length = min(length, identity.positions)
+        what = (task.name, task.languages, task.labels)
+        known = (checkpoint.name, what, splits, length, recipe.doc_stride, train, prefix, labelled_by)
+        step = self._encodes.get(known)
+        if step is None:
+            limit = self.loaded.limit_of(task.name)
+            work = Encode(
+                **origin,
+                tokenizer=tokenizer,
+                task=task,
+                splits=splits,
+                train=train,
+                limits=tuple(getattr(limit, split) for split in splits),
+                max_length=length,
+                doc_stride=recipe.doc_stride,
+                prefix=prefix,
+                labelled_by=labelled_by,
+                fingerprints=self._fingerprints(task, splits),
+                label=f"encode {task.name}, {' and '.join(splits)}, for {checkpoint.name}",
+            )
+            made_of = work.ingredients()
+            needs = (labelled_by,) if labelled_by else ()
+            step = Step(content_key(work.KIND, made_of), work, needs, made_of, work.KIND)
+            self._encodes[known] = step
+        plan.steps.setdefault(step.key, step)
+        return step.key
+
+    def _identity(self, checkpoint: Checkpoint) -> Identity:
+        return self._remember(("identity", checkpoint.name), lambda: identity_of(checkpoint))
 
     def _fingerprints(self, task: Task, splits: tuple[Split, ...]) -> tuple[str, ...]:
         """Fingerprints of the splits over all languages; one language that is missing fails later, on its own."""
@@ -191,39 +251,10 @@ class Planner:
         return key
 
 
+def _encoded(tasks: Sequence[Trained]) -> tuple[str, ...]:
+    """Keys of what a tuning on these tasks reads."""
+    return tuple(key for task in tasks for key in (task.train, task.dev) if key is not None)
+
+
 def _named(cell: Cell) -> str:
     return f"{cell.name} ({', '.join(cell.languages)} only)" if cell.languages else cell.name
-
-
-def identity_of(checkpoint: Checkpoint) -> str:
-    """A checkpoint by content: a hub commit, or the checksum of a folder's files; CheckpointError without one."""
-    if checkpoint.hub:
-        try:
-            return f"hub:{checkpoint.hub}@{hub_commit('model', checkpoint.hub, checkpoint.revision)}"
-        except DataError as error:
-            raise CheckpointError(*error.problems) from None
-    folder = builtin_folder(checkpoint.builtin) if checkpoint.builtin else Path(str(checkpoint.path)).expanduser()
-    if not folder.is_dir():
-        raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", f"the folder {folder} does not exist."))
-    if not (folder / "config.json").is_file():
-        raise CheckpointError(
-            Problem(
-                f"checkpoint {checkpoint.name}",
-                f"{folder} has no config.json.",
-                "A checkpoint is a folder saved by transformers.",
-            )
-        )
-    wanted = ("*.json", "*.safetensors", "*.bin", "*.model", "*.txt")
-    files = sorted({f for pattern in wanted for f in folder.glob(pattern)})
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(f"{file.name} {data.file_sha256(file)}\n".encode())
-    return f"files:{digest.hexdigest()}"
-
-
-def builtin_folder(name: str) -> Path:
-    """The folder of a built-in encoder."""
-    folder = Path(xharness.__file__).parent / "micro" / "encoder"
-    if name not in BUILT_IN:
-        raise CheckpointError(f"no built-in checkpoint is called '{name}'. {nearest(name, BUILT_IN)}")
-    return folder

@@ -107,10 +107,10 @@ def nearest_stored(step: Step, manifests: Sequence[Mapping[str, Any]]) -> Neares
     Of several the one of the same label, which is what the step was before; then the newest.
     """
     best: tuple[tuple[int, bool, float], Mapping[str, Any], tuple[Change, ...]] | None = None
-    mine = flatten(step.ingredients)
+    mine, ours = flatten(step.ingredients), family(step.work.KIND, step.ingredients)
     for manifest in manifests:
         theirs = manifest.get("ingredients", {})
-        if manifest.get("kind") != step.work.KIND or family(theirs) != family(step.ingredients):
+        if family(str(manifest.get("kind")), theirs) != ours:
             continue
         changes = changed(flatten(theirs), mine)
         stored = float(manifest.get("stored", 0.0))
@@ -123,10 +123,15 @@ def nearest_stored(step: Step, manifests: Sequence[Mapping[str, Any]]) -> Neares
     return Nearest(manifest["key"], str(manifest.get("label", "")), str(manifest.get("run", "")), -age, changes)
 
 
-def family(ingredients: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of the tasks that a step trains on, or of the one that it evaluates."""
+def family(kind: str, ingredients: Mapping[str, Any]) -> tuple[str, ...]:
+    """The kind of a step, and names of the tasks that it trains on, or of the one that it evaluates.
+
+    What is encoded does not depend on a task's name; there the splits tell what is alike.
+    """
+    if kind == "encode":
+        return kind, *map(str, ingredients.get("splits", ()))
     tasks = ingredients.get("tasks") or [ingredients]
-    return tuple(str(t.get("task", {}).get("name", "")) for t in tasks)
+    return kind, *(str(t.get("task", {}).get("name", "")) for t in tasks)
 
 
 def changed(before: Flat, now: Flat) -> tuple[Change, ...]:

@@ -98,7 +98,8 @@ class Display:
         # A step that has nothing else to tell notes its own label, which begins the line.
         repeated = event.get("note") == self.labels[event["key"]]
         note = f", {event['note']}" if event.get("note") and not repeated else ""
-        self.under_way.update(row, completed=done, total=total, progress=f"{done}/{total} {unit}{speed}{note}")
+        much = f"{done:,}" if total is None else f"{done}/{total}"
+        self.under_way.update(row, completed=done, total=total, progress=f"{much} {unit}{speed}{note}")
 
     def _on_waiting(self, event: dict[str, Any]) -> None:
         row = self.rows.get(event["key"])

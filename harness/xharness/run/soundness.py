@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
 from typing import Any
 
 from xharness.adapter import Example, load_adapter, retrieval_adapter
@@ -12,7 +11,7 @@ from xharness.collect.cells import Cell, collect, matches, skipper
 from xharness.collect.fit import check_known, file_of, meant_adapter
 from xharness.data.examples import examples
 from xharness.errors import ExitCode, HarnessError, Problem, Unreachable, UsageError, listed
-from xharness.plan.planner import identity_of
+from xharness.plan.identity import identity_of
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.parse import Document, KeyPath, told
 from xharness.spec.suite import Checkpoint
@@ -246,7 +245,7 @@ def _lengths(task: Task, rows: Sequence[Example], tokenizer: Any) -> list[int]:
     """Sub-words of each example, uncut, special ones included."""
     adapter: Any = load_adapter(task.adapter)
     if not adapter.trains:
-        texts = list(adapter.sentences(task, rows))[:SAMPLE]
+        texts = [row[name] for row in rows for name in adapter.texts if isinstance(row.get(name), str)][:SAMPLE]
         return [len(ids) for ids in tokenizer(texts, verbose=False)["input_ids"]] if texts else []
     wide = Recipe(max_length=WIDE, doc_stride=1)
     lengths: dict[int, int] = {}
@@ -284,10 +283,10 @@ def _tokenizer(checkpoint: Checkpoint, loaded: Loaded, report: Report) -> Any:
     """The tokenizer of a checkpoint whose configuration is an encoder's."""
     from xharness.training.checkpoints import load_config, load_tokenizer, origin_of, positions_of
 
-    origin = origin_of(checkpoint, identity_of(checkpoint))
+    origin = origin_of(checkpoint, identity_of(checkpoint).content)
     config = load_config(origin)
     tokenizer = load_tokenizer(origin)
-    most = positions_of(SimpleNamespace(config=config))  # type: ignore[arg-type]
+    most = positions_of(config)
     asked = {name: _length(name, loaded) for name in loaded.targets if name in loaded.tasks}
     cut = sorted(name for name, length in asked.items() if length > most)
     if cut:

@@ -6,18 +6,23 @@ from typing import Any
 
 from xharness.steps.context import StepContext
 from xharness.steps.embed import Embed
+from xharness.steps.encode import Encode
 from xharness.steps.evaluate import Evaluate
 from xharness.steps.mine import Mine
 from xharness.steps.tune import Tune
 
 __all__ = ["AnyWork", "StepContext", "perform"]
 
-AnyWork = Tune | Evaluate | Embed | Mine
+AnyWork = Encode | Tune | Evaluate | Embed | Mine
 
 
 def perform(work: AnyWork, context: StepContext) -> dict[str, Any]:
     """Do one step: fill `context.out` and return a summary (JSON values). HarnessError is a sentence to a person."""
     match work:
+        case Encode():
+            from xharness.steps.encoding import encode
+
+            return encode(work, context)
         case Tune():
             from xharness.steps.tuning import tune
 

@@ -1,16 +1,16 @@
 """Embed: every distinct sentence of a retrieval target once, one hidden layer of the encoder, pooled.
 
-The folder holds `embeddings.npy` [sentences, hidden], `sentences.npy` (the first half of each sentence's sha256, in
-hexadecimal, ascending: row i of one belongs to row i of the other) and `embedding.json`, which says how they were made.
+The folder holds `embeddings.npy` [sentences, hidden], by the numbers that the encode step gave them, and
+`embedding.json`, which says how they were made.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,93 +19,57 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from xharness.adapter import Feature, retrieval_adapter
-from xharness.data.fingerprints import planned_examples
-from xharness.errors import CheckpointError, DataError, Problem
+from xharness.data.encoded import EncodedRetrieval, Features
+from xharness.errors import CheckpointError, Problem
 from xharness.spec.suite import Retrieval
 from xharness.steps.context import StepContext
 from xharness.steps.embed import Embed
-from xharness.training.checkpoints import (
-    depth_of,
-    folder_origin,
-    load_both,
-    origin_of,
-    positions_of,
-)
+from xharness.training.checkpoints import depth_of, folder_origin, load_encoder, origin_of, require_rows
 from xharness.training.devices import Hardware, hardware
-from xharness.training.features import Item, budgeted, pad
+from xharness.training.features import budgeted, pad
 from xharness.training.network import ENCODER
 from xharness.training.progress import Progress
 
-VECTORS, SENTENCES, ABOUT = "embeddings.npy", "sentences.npy", "embedding.json"
-CHUNK = 20_000
-"""Sentences tokenised at once, of like length."""
+VECTORS, ABOUT = "embeddings.npy", "embedding.json"
 MANY = 500_000
 """From this many sentences on the vectors are kept in half precision."""
 
 
 def embed(work: Embed, context: StepContext) -> dict[str, Any]:
-    """Embed what the target's splits need in all languages; languages without data fail when they are searched."""
+    """Embed the sentences that the target's splits have in all languages."""
     began = time.monotonic()
     machine = hardware(work.device)
-    origin = (
+    encoder = load_encoder(
         folder_origin(work.checkpoint.name, context.folder(work.parent) / ENCODER)
         if work.parent
         else origin_of(work.checkpoint, work.identity)
     )
-    encoder, tokenizer = load_both(origin)
+    encoded = EncodedRetrieval(context.folder(work.encoded), ())
+    require_rows(work.checkpoint, encoder, encoded.vocabulary)
     encoder.to(machine.device).eval()
     how = work.checkpoint.retrieval
     layer = layer_of(encoder, how, work.checkpoint.name)
-    texts = _sentences(work)
-    keys = np.array([key_of(text) for text in texts], dtype="S32")
-    row_of = np.argsort(np.argsort(keys))
-    width = int(encoder.config.hidden_size)  # type: ignore[union-attr, arg-type]
-    kind = np.float16 if len(texts) >= MANY else np.float32
-    vectors = np.lib.format.open_memmap(context.out / VECTORS, mode="w+", dtype=kind, shape=(len(texts), width))
+    n, width = len(encoded.sentences), int(encoder.config.hidden_size)  # type: ignore[union-attr, arg-type]
+    kind = np.float16 if n >= MANY else np.float32
+    vectors = np.lib.format.open_memmap(context.out / VECTORS, mode="w+", dtype=kind, shape=(n, width))
     _reserve(context.out / VECTORS)
-    progress = Progress(context.report, len(texts), "sentences", work.label)
-    for where, found, tokens in embedded(encoder, tokenizer, texts, layer, how, work.max_length, machine):
-        vectors[row_of[where]] = found
+    progress = Progress(context.report, n, "sentences", work.label)
+    for where, found, tokens in embedded(encoder, encoded.sentences, encoded.padding, layer, how, machine):
+        vectors[where] = found
         progress.add(len(where), tokens)
     vectors.flush()
-    np.save(context.out / SENTENCES, np.sort(keys))
     about = {
         "layer": layer,
         "depth": depth_of(encoder),
         "pooling": how.pooling,
         "prefix": how.prefix,
-        "max_length": work.max_length,
         "dtype": np.dtype(kind).name,
-        "sentences": len(texts),
+        "sentences": n,
     }
     (context.out / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     seconds = round(time.monotonic() - began, 3)
     return {**about, "tokens": progress.tokens, "seconds": seconds, "device": str(machine.device),
             "precision": machine.precision}  # fmt: skip
-
-
-def _sentences(work: Embed) -> list[str]:
-    """Every distinct sentence, in order of appearance."""
-    adapter = retrieval_adapter(work.target.adapter)
-    found: dict[str, None] = {}
-    errors: list[DataError] = []
-    for language in work.target.languages:
-        for split in adapter.splits(work.target):
-            try:
-                rows = planned_examples(work.target, split, language, work.limit, work.fingerprints)
-            except DataError as error:
-                errors.append(error)
-                continue
-            found.update(dict.fromkeys(adapter.sentences(work.target, rows)))
-    if not found:
-        raise DataError(*dict.fromkeys(problem for error in errors for problem in error.problems))
-    return list(found)
-
-
-def key_of(text: str) -> bytes:
-    """How a sentence is found again."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32].encode()
 
 
 def layer_of(encoder: nn.Module, how: Retrieval, name: str) -> int:
@@ -129,39 +93,24 @@ def _reserve(path: Path) -> None:
 
 
 def embedded(
-    encoder: nn.Module,
-    tokenizer: Any,
-    texts: Sequence[str],
-    layer: int,
-    how: Retrieval,
-    max_length: int,
-    machine: Hardware,
+    encoder: nn.Module, sentences: Features, padding: int, layer: int, how: Retrieval, machine: Hardware
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], int]]:
-    """(places in `texts`, embeddings, tokens) batch by batch, the longest sentences first."""
-    order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+    """(numbers of sentences, embeddings, tokens) batch by batch, the longest sentences first."""
     config: Any = encoder.config
     budget = machine.budget(int(config.hidden_size), int(config.num_hidden_layers), training=False)
-    for start in range(0, len(order), CHUNK):
-        places = order[start : start + CHUNK]
-        found = tokenizer(
-            [how.prefix + texts[i] for i in places],
-            truncation=True,
-            max_length=min(max_length, positions_of(encoder)),
-            return_attention_mask=False,
-            verbose=False,
-        )["input_ids"]
-        items = [Item("", (Feature(i, np.asarray(ids, np.int32)),)) for i, ids in zip(places, found, strict=True)]
-        waiting = list(reversed(list(budgeted(items, budget))))
-        while waiting:
-            batch = waiting.pop()
-            features = [item.features[0] for item in batch]
-            try:
-                vectors = _pooled(encoder, pad(features, tokenizer.pad_token_id, machine.device), layer, how, machine)
-            except torch.OutOfMemoryError:
-                budget = machine.halved(budget)
-                waiting = list(reversed(list(budgeted([*batch, *(i for later in waiting for i in later)], budget))))
-                continue
-            yield np.array([f.example for f in features]), vectors, sum(len(f.ids) for f in features)
+    lengths, ones = sentences.lengths, np.ones(len(sentences), dtype=np.int64)
+    waiting = deque(np.array(batch) for batch in budgeted(lengths, ones, budget))
+    while waiting:
+        batch = waiting.popleft()
+        features = [sentences[number] for number in batch.tolist()]
+        try:
+            vectors = _pooled(encoder, pad(features, padding, machine.device), layer, how, machine)
+        except torch.OutOfMemoryError:
+            budget = machine.halved(budget)
+            left = np.concatenate([batch, *waiting])
+            waiting = deque(left[places] for places in budgeted(lengths[left], ones[left], budget))
+            continue
+        yield batch, vectors, int(lengths[batch].sum())
 
 
 def _pooled(
@@ -208,18 +157,12 @@ def hidden_state(encoder: nn.Module, inputs: dict[str, Tensor], layer: int) -> T
 
 
 class Embeddings:
-    """The embeddings that a step stored, by sentence."""
+    """The embeddings that a step stored, by the numbers of the sentences."""
 
     def __init__(self, folder: Path) -> None:
         self._vectors = np.load(folder / VECTORS, mmap_mode="r")
-        self._keys = np.load(folder / SENTENCES)
         self.about: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
 
-    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """[texts, hidden], float32; DataError for a sentence that was not embedded."""
-        keys = np.array([key_of(text) for text in texts], dtype="S32")
-        rows = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        lost = np.flatnonzero(self._keys[rows] != keys)
-        if len(lost):
-            raise DataError(f"the sentence '{texts[int(lost[0])][:60]}' was not embedded: the data changed in between.")
-        return np.asarray(self._vectors[rows], dtype=np.float32)
+    def __call__(self, sentences: NDArray[np.int64]) -> NDArray[np.float32]:
+        """[sentences, hidden], float32."""
+        return np.asarray(self._vectors[sentences], dtype=np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from xharness.spec.task import Limit, Task
+from xharness.spec.task import Task
 from xharness.steps.work import Work, task_ingredients
 
 
@@ -12,18 +12,14 @@ class Mine(Work):
     """Search the embeddings of an `Embed` step and score what is found."""
 
     KIND: ClassVar[str] = "mine"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     kind: Literal["mine"] = "mine"
     embeddings: str
     """Key of the embed step."""
+    encoded: str
+    """Key of the encoded rows."""
     target: Task
-    limit: Limit
-    fingerprints: tuple[str, ...] = ()
 
     def ingredients(self) -> dict[str, Any]:
-        """The embeddings by key, and the task that says how they are searched."""
-        return {
-            **self._plain("target", "limit"),
-            "task": task_ingredients(self.target, training=False),
-            "limit": [self.limit.dev, self.limit.test],
-        }
+        """The embeddings and the encoded rows by key, and the task that says how they are searched."""
+        return {**self._plain("target"), "task": task_ingredients(self.target, training=False)}

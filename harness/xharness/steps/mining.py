@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from xharness.adapter import Example, retrieval_adapter
-from xharness.data.fingerprints import planned_examples
+from xharness.adapter import retrieval_adapter
+from xharness.data.encoded import EncodedRetrieval
 from xharness.errors import DataError
 from xharness.steps.context import StepContext
 from xharness.steps.embedding import Embeddings
@@ -21,18 +21,18 @@ def mine(work: Mine, context: StepContext) -> dict[str, Any]:
     began = time.monotonic()
     machine = hardware(work.device)
     adapter = retrieval_adapter(work.target.adapter)
+    encoded = EncodedRetrieval(context.folder(work.encoded), adapter.texts)
     embeddings = Embeddings(context.folder(work.embeddings))
     table = ScoreTable(work.target)
     progress = Progress(context.report, len(work.target.languages), "languages", work.label)
     for language in work.target.languages:
         try:
-            splits: dict[str, list[Example]] = {
-                s: planned_examples(work.target, s, language, work.limit, work.fingerprints)
-                for s in adapter.splits(work.target)
-            }
+            if language in encoded.failures:
+                raise DataError(encoded.failures[language])
+            splits = encoded.splits(language)
             found, facts = adapter.retrieve(work.target, splits, embeddings, str(machine.device))
         except DataError as error:
-            table.failed(language, error)
+            table.failed(language, str(error))
         else:
             said = found[work.target.metric].predictions
             # Whether a pair was mined: all true is perfect, all false is nothing found.

@@ -33,9 +33,9 @@ class ScoreTable:
         self._parts: list[NDArray[np.float64]] = []
         self.languages: dict[str, dict[str, Any]] = {}
 
-    def failed(self, language: str, error: HarnessError) -> None:
+    def failed(self, language: str, why: str) -> None:
         """Record why a language has no score."""
-        self.languages[language] = {"error": str(error)}
+        self.languages[language] = {"error": why}
 
     @property
     def unscored(self) -> list[str]:

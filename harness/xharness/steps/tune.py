@@ -5,34 +5,31 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from xharness.spec.base import Spec
-from xharness.spec.task import Limit, Recipe, Task
+from xharness.spec.task import Recipe, Task
 from xharness.steps.work import Work, task_ingredients
 
 
 class Trained(Spec):
-    """One task as a tuning sees it: resolved for the profile, with its recipe."""
+    """One task as a tuning sees it: resolved for the profile, its splits encoded."""
 
     task: Task
-    recipe: Recipe
-    limit: Limit
-    fingerprints: tuple[str, ...] = ()
-    """What the train and dev data are, by content: see `data.fingerprints`."""
+    train: str
+    """Key of the encoded train split."""
+    dev: str | None = None
+    """Key of the encoded dev split; None for a task without one."""
+    tokens: int | None = None
+    """Sub-words of the train split at the most."""
 
     def ingredients(self) -> dict[str, Any]:
-        """What of it counts."""
-        return {
-            "task": task_ingredients(self.task, training=True),
-            "recipe": self.recipe.model_dump(mode="json", include={"max_length", "doc_stride"}),
-            "limit": self.limit.model_dump(mode="json", include={"train", "dev", "tokens"}),
-            "data": list(self.fingerprints),
-        }
+        """What of it counts: the task that makes head, loss and dev score, and the encoded splits by key."""
+        return {"task": task_ingredients(self.task, training=True), **self.model_dump(mode="json", exclude={"task"})}
 
 
 class Tune(Work):
     """Fine-tune the encoder with fresh heads on the train split of one task, or of several at once."""
 
     KIND: ClassVar[str] = "tune"
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
     kind: Literal["tune"] = "tune"
     tasks: tuple[Trained, ...]
     recipe: Recipe
@@ -42,9 +39,9 @@ class Tune(Work):
     seed: int = 0
 
     def ingredients(self) -> dict[str, Any]:
-        """The recipe whole, and what counts of every task."""
+        """The recipe but for what the encoded splits tell already, and what counts of every task."""
         return {
             **self._plain("tasks", "recipe"),
-            "recipe": self.recipe.model_dump(mode="json"),
+            "recipe": self.recipe.model_dump(mode="json", exclude={"max_length", "doc_stride"}),
             "tasks": [task.ingredients() for task in self.tasks],
         }

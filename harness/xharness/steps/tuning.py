@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import xharness
-from xharness.adapter import Example, Feature, LabellingAdapter, tunable_adapter
-from xharness.data.fingerprints import planned_examples
+from xharness.adapter import FreshTargets, LanguageModelling
+from xharness.data.encoded import Encoded
 from xharness.errors import DataError, HarnessError, Problem
 from xharness.metrics import metric
 from xharness.spec.task import Recipe, Task
 from xharness.steps.context import StepContext
 from xharness.steps.tune import Tune
-from xharness.training.batches import plan_batches
-from xharness.training.checkpoints import bounded_recipe, folder_origin, load_both, origin_of
+from xharness.training.batches import Batches, TrainingSet
+from xharness.training.checkpoints import folder_origin, load_encoder, load_tokenizer, origin_of, require_rows
 from xharness.training.devices import Hardware, hardware
-from xharness.training.features import Item, encode, items_of
 from xharness.training.loop import Training, arguments, states, whole_state
 from xharness.training.model_selection import ModelSelection
 from xharness.training.network import ENCODER, Network, read_lineage, save_tuned
@@ -41,15 +41,14 @@ class Dev:
     """The encoded English dev set of one task."""
 
     task: Task
-    examples: list[Example]
-    features: list[Feature]
+    encoded: Encoded
 
-    def score(self, network: Network, padding: int, machine: Hardware, trimmed: TrimmedVocabulary | None) -> float:
+    def score(self, network: Network, tokenizer: Any, machine: Hardware, trimmed: TrimmedVocabulary | None) -> float:
         """The headline of the task's metric, 0 to 100."""
         ids = trimmed.ids if trimmed else None
-        found = predict(network, self.task.name, self.task, self.examples, self.features, padding, machine, ids)
-        adapter, rule = tunable_adapter(self.task.adapter), metric(self.task.metric)
-        outcomes = rule.outcomes(found, [adapter.reference(self.task, e) for e in self.examples], ENGLISH)
+        found = predict(network, self.task.name, self.task, self.encoded, machine, ids, tokenizer)[ENGLISH]
+        rule = metric(self.task.metric)
+        outcomes = rule.outcomes(found, self.encoded.references(self.encoded.spans[ENGLISH]), ENGLISH)
         return float(rule.score(outcomes.sum(axis=0)))
 
 
@@ -61,33 +60,37 @@ def tune(work: Tune, context: StepContext) -> dict[str, Any]:
     origin = (
         folder_origin(work.checkpoint.name, parent / ENCODER) if parent else origin_of(work.checkpoint, work.identity)
     )
-    encoder, tokenizer = load_both(origin)
-    tasks, items, devs = _data(work, tokenizer, encoder, context)
-    network = Network(encoder, {task.name: task for task in tasks}, work.seed)
-    used = [f.ids for of_task in items.values() for i in of_task for f in i.features]
-    used += [f.ids for dev in devs for f in dev.features]
-    trimmed = trim_vocabulary(network.encoder, used, tokenizer.all_special_ids, work.recipe.weight_decay)
-    order = plan_batches({t: [i.length for i in held] for t, held in items.items()}, work.recipe.batch_size,
-                         work.recipe.epochs, work.seed)  # fmt: skip
-    batches = [[items[task][i] for i in batch] for task, batch in order]
+    sets, devs = _data(work, context)
+    tokenizer, encoder = load_tokenizer(origin), load_encoder(origin)
+    tasks = {name: held.task for name, held in sets.items()}
+    for held in sets.values():
+        require_rows(work.checkpoint, encoder, held.encoded.vocabulary)
+    network = Network(encoder, tasks, work.seed)
+    trimmed = None
+    if not any(isinstance(a, (LanguageModelling, FreshTargets)) for a in network.adapters.values()):
+        rows = network.encoder.get_input_embeddings().num_embeddings  # type: ignore[operator]
+        read = [*(held.encoded for held in sets.values()), *(dev.encoded for dev in devs)]
+        used = np.logical_or.reduce([encoded.features.used(rows) for encoded in read])
+        trimmed = trim_vocabulary(network.encoder, used, tokenizer.all_special_ids, work.recipe.weight_decay)
+    batches = Batches(sets, work.recipe.batch_size, work.recipe.epochs, work.seed)
+    loaded = time.monotonic()
 
     def scored() -> float:
-        return float(np.mean([dev.score(network, tokenizer.pad_token_id, machine, trimmed) for dev in devs]))
+        return float(np.mean([dev.score(network, tokenizer, machine, trimmed) for dev in devs]))
 
-    selection, loss = _train(
-        work, context, network, batches, tokenizer.pad_token_id, machine, trimmed, scored if devs else None
-    )
+    selection, loss = _train(work, context, network, batches, tokenizer, machine, trimmed, scored if devs else None)
     if trimmed:
         trimmed.restore(network.encoder)
     network.cpu()
-    lineage = _lineage(work, tasks, parent, len(batches), machine)
+    lineage = _lineage(work, list(tasks.values()), parent, len(batches), machine)
     save_tuned(network, tokenizer, lineage, context.out)
     _clear(context.scratch)
     return {
         "steps": len(batches),
-        "examples": {task: len(held) for task, held in items.items()},
-        "tokens": sum(item.tokens for batch in batches for item in batch),
+        "examples": {name: len(held.kept) for name, held in sets.items()},
+        "tokens": sum(batches.tokens(step) for step in range(len(batches))),
         "seconds": round(time.monotonic() - began, 3),
+        "loading_seconds": round(loaded - began, 3),
         "loss": loss,
         "dev": selection.kept_score,
         "evaluations": selection.history,
@@ -98,64 +101,50 @@ def tune(work: Tune, context: StepContext) -> dict[str, Any]:
     }
 
 
-def _data(
-    work: Tune, tokenizer: Any, encoder: Any, context: StepContext
-) -> tuple[list[Task], dict[str, list[Item]], list[Dev]]:
-    """The tasks, their training items by name, and the dev sets of those that have one."""
-    tasks: list[Task] = []
-    items: dict[str, list[Item]] = {}
+def _data(work: Tune, context: StepContext) -> tuple[dict[str, TrainingSet], list[Dev]]:
+    """The train splits by task, and the dev sets of the tasks that have one."""
+    sets: dict[str, TrainingSet] = {}
     devs: list[Dev] = []
     for trained in work.tasks:
-        task, recipe = trained.task, bounded_recipe(trained.recipe, encoder)
-        rows = planned_examples(task, "train", ENGLISH, trained.limit, trained.fingerprints)
-        if work.cap and work.cap < len(rows):
-            rows = [rows[i] for i in sorted(_chosen(task, len(rows))[: work.cap])]
-        progress = Progress(context.report, len(rows), "examples", f"encoding {task.name}")
-        task = labelled(task, rows)
-        tasks.append(task)
-        features = encode(task, rows, tokenizer, recipe, train=True, counted=progress.add)
-        held = items_of(task.name, features)
-        items[task.name] = within_tokens(held, trained.limit.tokens, _chosen(task, len(rows)))
-        if task.data.dev:
-            rows = planned_examples(trained.task, "dev", ENGLISH, trained.limit, trained.fingerprints)
-            devs.append(Dev(task, rows, encode(task, rows, tokenizer, recipe, train=False)))
+        encoded = Encoded(context.folder(trained.train))
+        task = trained.task.model_copy(update={"labels": encoded.labels})
+        sets[task.name] = TrainingSet(task, encoded, kept(task.name, encoded.tokens, work.cap, trained.tokens))
+        if trained.dev:
+            devs.append(Dev(task, Encoded(context.folder(trained.dev))))
     if work.recipe.select == "best" and not devs:
         names = ", ".join(t.task.name for t in work.tasks)
         raise DataError(
             Problem(f"task {names}", 'select = "best" needs dev data.', 'Add a dev split, or use select = "last".')
         )
-    return tasks, items, devs
+    return sets, devs
 
 
-def labelled(task: Task, rows: Sequence[Example]) -> Task:
-    """The task with the labels of its train split, where it names none and its head has one output a label."""
-    adapter = tunable_adapter(task.adapter)
-    if task.labels or not isinstance(adapter, LabellingAdapter):
-        return task
-    return task.model_copy(update={"labels": adapter.labels_of(task, rows)})
+def kept(task: str, tokens: NDArray[np.int64], examples: int | None, most: int | None) -> NDArray[np.int64]:
+    """Numbers of the examples that caps on examples and on sub-words leave, at least one, in order.
+
+    `tokens` are the sub-words of each example. A cap takes from a shuffled order, the same whatever the seed of the
+    training.
+    """
+    numbers = np.arange(len(tokens))
+    if examples is not None and examples < len(numbers):
+        numbers = np.sort(_shuffled(task, numbers)[:examples])
+    if most is not None:
+        order = _shuffled(task, numbers)
+        taken = max(1, int(np.searchsorted(np.cumsum(tokens[order]), most, side="right")))
+        numbers = np.sort(order[:taken])
+    return numbers
 
 
-def _chosen(task: Task, n: int) -> list[int]:
-    """The order in which a cap takes examples: shuffled, the same whatever the seed of the training."""
-    order: list[int] = np.random.default_rng(zlib.crc32(task.name.encode())).permutation(n).tolist()
-    return order
-
-
-def within_tokens(items: list[Item], tokens: int | None, order: Sequence[int]) -> list[Item]:
-    """The first items in `order` that have at most `tokens` sub-words together, at least one, as they stood."""
-    if tokens is None:
-        return items
-    total = np.cumsum([items[i].tokens for i in order])
-    taken = max(1, int(np.searchsorted(total, tokens, side="right")))
-    return [items[i] for i in sorted(order[:taken])]
+def _shuffled(task: str, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    return numbers[np.random.default_rng(zlib.crc32(task.encode())).permutation(len(numbers))]
 
 
 def _train(
     work: Tune,
     context: StepContext,
     network: Network,
-    batches: Sequence[Sequence[Item]],
-    padding: int,
+    batches: Batches,
+    tokenizer: Any,
     machine: Hardware,
     trimmed: TrimmedVocabulary | None,
     scored: Any,
@@ -167,7 +156,7 @@ def _train(
     progress = Progress(context.report, len(batches), "steps", work.label)
     selection = ModelSelection(network, recipe, batches, progress, work.device.save_seconds, scored)
     ids = trimmed.ids if trimmed else None
-    training = Training(network, batches, args, machine, padding, ids, [selection], selection.save)
+    training = Training(network, batches, args, machine, tokenizer, ids, [selection], selection.save)
     state = whole_state(context.scratch)
     if state is not None:
         selection.load(state)
@@ -192,7 +181,7 @@ def _lineage(work: Tune, tasks: Sequence[Task], parent: Path | None, steps: int,
         "tasks": [task.name for task in tasks],
         "heads": {task.name: {"adapter": task.adapter, "labels": list(task.labels)} for task in tasks},
         "recipe": work.recipe.model_dump(mode="json"),
-        "limits": {t.task.name: t.limit.model_dump(mode="json", exclude_none=True) for t in work.tasks},
+        "encoded": {t.task.name: t.train for t in work.tasks},
         "seed": work.seed,
         "steps": steps,
         "precision": machine.precision,

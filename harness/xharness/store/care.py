@@ -181,14 +181,14 @@ def needed(store: Store, steps: Sequence[Stored], keep: Sequence[str] = ()) -> s
 def rubbish(store: Store, keep: Sequence[str] = (), ends_only: bool = False) -> Rubbish:
     """What may go: what no kept run rests on, and what killed processes left.
 
-    With `ends_only` also the large files of the models below the final steps: boards stay, tuning would start anew.
+    With `ends_only` also the large files of the steps below the final ones: boards stay, tuning would start anew.
     """
     steps = contents(store)
     wanted = needed(store, steps, keep)
     found = Rubbish(steps=[s for s in steps if s.key not in wanted])
     if ends_only:
         busy = in_use(store.root)
-        below = [s for s in steps if s.kind in ("tune", "embed") and not s.dropped]
+        below = [s for s in steps if s.kind in ("encode", "tune", "embed") and not s.dropped]
         found.models = [s for s in below if s.key in wanted and s.key not in busy]
     stored = {s.key for s in steps}
     for path in sorted((store.root / "scratch").glob("*")):

@@ -11,19 +11,24 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from xharness.data.encoded import Encoded
+from xharness.spec.task import Task
+from xharness.training.features import Item
 
 WINDOW = 50
 """Batches sorted by length together."""
 
 
 def plan_batches(
-    lengths: Mapping[str, Sequence[int]], batch_size: int, epochs: float, seed: int
-) -> list[tuple[str, list[int]]]:
+    lengths: Mapping[str, Sequence[int] | NDArray[np.integer]], batch_size: int, epochs: float, seed: int
+) -> list[tuple[str, NDArray[np.int32]]]:
     """(task, indices of its examples) of every step; `lengths` are the examples' lengths by task."""
-    order: list[tuple[str, list[int]]] = []
+    order: list[tuple[str, NDArray[np.int32]]] = []
     a_epoch = sum(math.ceil(len(of_task) / batch_size) for of_task in lengths.values())
     steps = max(1, round(epochs * a_epoch))
     for epoch in range(math.ceil(steps / a_epoch)):
@@ -40,13 +45,49 @@ def plan_batches(
     return order[:steps]
 
 
-def _epoch(lengths: NDArray[np.int64], batch_size: int, seed: Sequence[int]) -> list[list[int]]:
+def _epoch(lengths: NDArray[np.integer], batch_size: int, seed: Sequence[int]) -> list[NDArray[np.int32]]:
     random = np.random.default_rng(seed)
-    shuffled = random.permutation(len(lengths))
-    batches: list[list[int]] = []
+    shuffled = random.permutation(len(lengths)).astype(np.int32)
+    batches: list[NDArray[np.int32]] = []
     for start in range(0, len(shuffled), WINDOW * batch_size):
         window = shuffled[start : start + WINDOW * batch_size]
         window = window[np.argsort(lengths[window], kind="stable")]
-        cut = [window[i : i + batch_size].tolist() for i in range(0, len(window), batch_size)]
+        cut = [window[i : i + batch_size] for i in range(0, len(window), batch_size)]
         batches.extend(cut[i] for i in random.permutation(len(cut)))
     return batches
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The encoded train split of one task, as far as caps let it."""
+
+    task: Task
+    encoded: Encoded
+    kept: NDArray[np.int64]
+    """Numbers of the examples, ascending."""
+
+
+class Batches:
+    """The batches of a training in their order, each read when it is asked for."""
+
+    def __init__(self, sets: Mapping[str, TrainingSet], batch_size: int, epochs: float, seed: int) -> None:
+        self._sets = sets
+        lengths = {name: held.encoded.lengths[held.kept] for name, held in sets.items()}
+        self._order = plan_batches(lengths, batch_size, epochs, seed)
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __getitem__(self, step: int) -> list[Item]:
+        """The examples of one step, from 0."""
+        held, numbers = self._of(step)
+        return [Item(held.task.name, held.encoded.item(number)) for number in numbers]
+
+    def tokens(self, step: int) -> int:
+        """Sub-words of one step."""
+        held, numbers = self._of(step)
+        return int(held.encoded.tokens[numbers].sum())
+
+    def _of(self, step: int) -> tuple[TrainingSet, NDArray[np.int64]]:
+        task, places = self._order[step]
+        return self._sets[task], self._sets[task].kept[places]

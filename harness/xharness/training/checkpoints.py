@@ -22,18 +22,14 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.models.auto import modeling_auto
 
 from xharness.errors import CheckpointError, Problem
+from xharness.spec.encoder_config import BOUNDLESS, TOKENIZER_FILES, positions_in
 from xharness.spec.suite import Checkpoint
-from xharness.spec.task import Recipe
 
 transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 HARMLESS = re.compile(r"(^|\.)(pooler|lm_head|cls|position_ids|embeddings_project)(\.|$)")
 """Weights that may be missing: no phase reads them."""
-
-
-ROBERTAS = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "longformer", "mpnet", "data2vec-text", "ibert")
-"""Model types that have fewer places than `max_position_embeddings`."""
 
 
 @dataclass(frozen=True)
@@ -160,9 +156,6 @@ def load_tokenizer(origin: Origin) -> Any:
     return tokenizer
 
 
-TOKENIZER_FILES = ("tokenizer*", "*.model", "vocab*", "merges*", "special_tokens*", "added_tokens*")
-
-
 def _tokenizer_key(origin: Origin) -> str:
     """By content for a folder, so that a tuned encoder shares its checkpoint's."""
     if not origin.local:
@@ -175,15 +168,12 @@ def _tokenizer_key(origin: Origin) -> str:
     return digest.hexdigest()
 
 
-def load_both(origin: Origin) -> tuple[nn.Module, Any]:
-    """Encoder and tokenizer; CheckpointError when the one has no rows for the other's sub-words."""
-    tokenizer, encoder = load_tokenizer(origin), load_encoder(origin)
+def require_rows(checkpoint: Checkpoint, encoder: nn.Module, vocabulary: int) -> None:
+    """CheckpointError when the encoder has no rows for all sub-words of its tokenizer."""
     rows = encoder.get_input_embeddings().num_embeddings  # type: ignore[operator]
-    if len(tokenizer) > rows:
-        raise _problem(
-            origin, f"the tokenizer of {origin.place} has {len(tokenizer)} sub-words, the encoder only {rows}"
-        )
-    return encoder, tokenizer
+    if vocabulary > rows:
+        what = f"its tokenizer has {vocabulary} sub-words, its encoder only {rows}."
+        raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", what))
 
 
 def depth_of(encoder: nn.Module) -> int:
@@ -191,19 +181,10 @@ def depth_of(encoder: nn.Module) -> int:
     return int(encoder.config.num_hidden_layers)  # type: ignore[union-attr, arg-type]
 
 
-def positions_of(encoder: nn.Module) -> int:
-    """Sub-words that one input can have; RoBERTa's family counts positions from behind its padding id."""
-    config: Any = encoder.config
-    most = getattr(config, "max_position_embeddings", None)
-    if not most or most < 0:
-        return 1 << 30
-    return int(most) - (config.pad_token_id + 1 if config.model_type in ROBERTAS else 0)
-
-
-def bounded_recipe(recipe: Recipe, encoder: nn.Module) -> Recipe:
-    """The recipe with inputs no longer than the encoder has positions."""
-    most = positions_of(encoder)
-    return recipe if recipe.max_length <= most else Recipe(**{**recipe.model_dump(), "max_length": most})
+def positions_of(config: Any) -> int:
+    """Sub-words that one input of a model with this configuration can have."""
+    found = positions_in(config.to_dict())
+    return BOUNDLESS if found is None else found
 
 
 def dropout_of(encoder: nn.Module) -> float:

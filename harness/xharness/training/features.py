@@ -1,43 +1,16 @@
-"""Features: examples encoded, counted, cut into token-budget batches and padded."""
+"""Features in batches: grouped by example, cut to a budget of sub-words, padded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xharness.adapter import Example, Feature, tunable_adapter
-from xharness.spec.task import Recipe, Task
-
-CHUNK = 1000
-"""Examples given to a tokenizer at once."""
-
-
-def encode(
-    task: Task,
-    examples: Sequence[Example],
-    tokenizer: Any,
-    recipe: Recipe,
-    train: bool,
-    counted: Callable[[int], None] = lambda n: None,
-) -> list[Feature]:
-    """The adapter's features of all examples, ids packed; `counted` is told of every chunk."""
-    adapter = tunable_adapter(task.adapter)
-    features: list[Feature] = []
-    for start in range(0, len(examples), CHUNK):
-        chunk = examples[start : start + CHUNK]
-        for feature in adapter.encode(task, chunk, tokenizer, recipe, train):
-            feature.example += start
-            # A list of Python ints takes nine times the memory.
-            feature.ids = np.asarray(feature.ids, dtype=np.int32)
-            features.append(feature)
-        counted(len(chunk))
-    return features
+from xharness.adapter import Feature
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +31,28 @@ class Item:
         return sum(len(f.ids) for f in self.features)
 
 
-def items_of(task: str, features: Sequence[Feature]) -> list[Item]:
-    """Features grouped by example, in the order of the examples."""
-    groups: dict[int, list[Feature]] = {}
-    for feature in features:
-        groups.setdefault(feature.example, []).append(feature)
-    return [Item(task, tuple(group)) for group in groups.values()]
+def budgeted(lengths: NDArray[np.integer], counts: NDArray[np.integer], tokens: int) -> Iterator[list[int]]:
+    """Places of items in batches of at most `tokens` padded sub-words, longest first; one too long stands alone.
 
-
-def budgeted(items: Sequence[Item], tokens: int, multiple: int = 1) -> Iterator[list[Item]]:
-    """Items in batches of at most `tokens` padded sub-words, longest first; an item too long stands alone."""
-    batch: list[Item] = []
-    width = count = 0
-    for item in sorted(items, key=lambda i: -i.length):
-        length = -(-item.length // multiple) * multiple
-        if batch and (count + len(item.features)) * max(width, length) > tokens:
+    `lengths` are the sub-words of each item's longest feature, `counts` its features.
+    """
+    batch: list[int] = []
+    width = rows = 0
+    for place in np.argsort(-lengths, kind="stable").tolist():
+        length, count = int(lengths[place]), int(counts[place])
+        if batch and (rows + count) * max(width, length) > tokens:
             yield batch
-            batch, width, count = [], 0, 0
-        batch.append(item)
-        width, count = max(width, length), count + len(item.features)
+            batch, width, rows = [], 0, 0
+        batch.append(place)
+        width, rows = max(width, length), rows + count
     if batch:
         yield batch
+
+
+def budgeted_items(items: Sequence[Item], tokens: int) -> Iterator[list[Item]]:
+    """Items in such batches."""
+    lengths, counts = np.array([i.length for i in items]), np.array([len(i.features) for i in items])
+    return ([items[place] for place in batch] for batch in budgeted(lengths, counts, tokens))
 
 
 def pad(

@@ -6,9 +6,11 @@ its terms weigh. Trainer keeps the loop, the optimiser, the schedule, the random
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import shutil
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
+from xharness.adapter import Feature, FreshTargets, WholeBatch
 from xharness.spec.task import Recipe
 from xharness.store.files import broken, read_json, seal, sync, write_json
+from xharness.training.batches import Batches
 from xharness.training.devices import Hardware
-from xharness.training.features import Item, budgeted, pad
+from xharness.training.features import Item, budgeted_items, pad
 from xharness.training.network import Network
 
 SCHEDULES = {"linear": "linear", "constant": "constant_with_warmup", "cosine": "cosine"}
@@ -72,18 +76,18 @@ class Training(Trainer):
     def __init__(
         self,
         network: Network,
-        batches: Sequence[Sequence[Item]],
+        batches: Batches,
         args: TrainingArguments,
         machine: Hardware,
-        padding: int,
+        tokenizer: Any,
         ids: NDArray[np.int32] | None = None,
         callbacks: Sequence[TrainerCallback] = (),
         keep: Callable[[Path], None] = lambda folder: None,
     ) -> None:
         """`ids` renames sub-words; `keep` adds files to a training state before it counts as saved."""
-        super().__init__(model=network, args=args, train_dataset=list(batches), callbacks=list(callbacks))
+        super().__init__(model=network, args=args, train_dataset=batches, callbacks=list(callbacks))
         self.remove_callback(PrinterCallback)
-        self.network, self.machine, self.padding, self.ids, self.keep = network, machine, padding, ids, keep
+        self.network, self.machine, self.tokenizer, self.ids, self.keep = network, machine, tokenizer, ids, keep
         self.budget = machine.budget(*network.size, training=True)
         self._batches: Any = self.train_dataset
         self._parameters = list(network.parameters())
@@ -96,29 +100,92 @@ class Training(Trainer):
     def training_step(self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
         """Forward and backward of a batch, in chunks that fit; after an OOM again, in smaller ones."""
         model.train()
+        items = self._drawn(inputs["items"])
         while True:
             try:
-                return self._step(inputs["items"])
+                return self._step(items)
             except torch.OutOfMemoryError:
                 model.zero_grad()
                 self.budget = self.machine.halved(self.budget)
 
+    def _drawn(self, items: Sequence[Item]) -> Sequence[Item]:
+        """The items as this step sees them: some families make their targets anew."""
+        task = items[0].task
+        adapter = self.network.adapters[task]
+        if not isinstance(adapter, FreshTargets):
+            return items
+        seed = [self.args.seed, self.state.global_step, zlib.crc32(task.encode())]
+        features = [f for item in items for f in item.features]
+        made = iter(adapter.draw(self.network.tasks[task], features, self.tokenizer, np.random.default_rng(seed)))
+        return [Item(task, tuple(next(made) for _ in item.features)) for item in items]
+
     def _step(self, items: Sequence[Item]) -> Tensor:
-        weight = sum(f.weight for item in items for f in item.features)
+        # Where nothing was masked there is nothing to learn, and nothing to divide by.
+        weight = sum(f.weight for item in items for f in item.features) or 1.0
+        chunks = [[f for item in chunk for f in item.features] for chunk in budgeted_items(items, self.budget)]
+        task = items[0].task
+        if isinstance(self.network.adapters[task], WholeBatch) and len(chunks) > 1:
+            return self._step_of_whole(task, chunks, [f for item in items for f in item.features], weight)
         total = torch.zeros((), device=self.machine.device)
-        for chunk in budgeted(items, self.budget):
-            features = [f for item in chunk for f in item.features]
+        for features in chunks:
             with self.machine.autocast():
-                inputs = pad(features, self.padding, self.machine.device, self.ids)
-                loss = self.network.loss(chunk[0].task, inputs, features) / weight
+                loss = self.network.loss(task, self._outputs(task, features), features) / weight
             self.accelerator.backward(loss)
             total += loss.detach()
         return total
 
+    def _outputs(self, task: str, features: Sequence[Feature]) -> Tensor:
+        inputs = pad(features, self.tokenizer.pad_token_id, self.machine.device, self.ids)
+        return self.network.outputs(task, inputs, features)
+
+    def _step_of_whole(
+        self, task: str, chunks: Sequence[Sequence[Feature]], features: Sequence[Feature], weight: float
+    ) -> Tensor:
+        """One loss over all chunks: their outputs, its gradient at those, then the gradient of each chunk.
+
+        A chunk runs twice, the second time with the random state of the first, so that dropout is the same. Cached
+        gradients: Gao et al. 2021, arXiv 2101.06983, section 3.2.
+        """
+        states: list[dict[str, Tensor]] = []
+        outputs: list[Tensor] = []
+        with torch.no_grad(), self.machine.autocast():
+            for chunk in chunks:
+                states.append(self._random_state())
+                outputs.append(self._outputs(task, chunk))
+        place = {id(feature): row for row, feature in enumerate(f for chunk in chunks for f in chunk)}
+        order = torch.tensor([place[id(feature)] for feature in features], device=self.machine.device)
+        held = torch.cat(outputs).requires_grad_()
+        with self.machine.autocast():
+            loss = self.network.loss(task, held[order], features) / weight
+        loss.backward()  # type: ignore[no-untyped-call]
+        assert held.grad is not None
+        gradients = torch.split(held.grad, [len(of_chunk) for of_chunk in outputs])
+        for chunk, state, gradient in zip(chunks, states, gradients, strict=True):
+            with self._forked(state), self.machine.autocast():
+                again = self._outputs(task, chunk)
+            self.accelerator.backward((again * gradient).sum())
+        return loss.detach()
+
+    def _random_state(self) -> dict[str, Tensor]:
+        found = {"cpu": torch.get_rng_state()}
+        if self.machine.device.type == "cuda":
+            found["cuda"] = torch.cuda.get_rng_state(self.machine.device)
+        return found
+
+    @contextlib.contextmanager
+    def _forked(self, state: dict[str, Tensor]) -> Iterator[None]:
+        """Run with another random state, and go on with the present one after."""
+        cuda = self.machine.device.type == "cuda"
+        with torch.random.fork_rng(devices=[self.machine.device] if cuda else []):
+            torch.set_rng_state(state["cpu"])
+            if cuda:
+                torch.cuda.set_rng_state(state["cuda"], self.machine.device)
+            yield
+
     def _clip_grad_norm(self, model: nn.Module) -> Tensor:
         """Clip to the global norm; the word embeddings' part is summed in float64.
 
-        There, rows without gradient must not change the sum's last bit: training with them set aside is the same.
+        There, rows without gradient must not change the sum's last bit: training with them trimmed is the same.
         """
         words = self.network.encoder.get_input_embeddings().weight  # type: ignore[operator]
         held = [p for p in self._parameters if p.grad is not None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import TrainerCallback
 
 from xharness.spec.task import Recipe
-from xharness.training.features import Item
+from xharness.training.batches import Batches
 from xharness.training.network import Network
 from xharness.training.progress import Progress
 
@@ -29,7 +29,7 @@ class ModelSelection(TrainerCallback):
         self,
         network: Network,
         recipe: Recipe,
-        batches: Sequence[Sequence[Item]],
+        batches: Batches,
         progress: Progress,
         save_seconds: float,
         score: Callable[[], float] | None,
@@ -54,7 +54,7 @@ class ModelSelection(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Count, score when due, ask for a save when the last is old enough."""
         step = state.global_step
-        self._progress.add(1, sum(item.tokens for item in self._batches[step - 1]))
+        self._progress.add(1, self._batches.tokens(step - 1))
         if step in self._due:
             self._evaluate(step)
         if step < state.max_steps and time.monotonic() - self._saved >= self._pause:

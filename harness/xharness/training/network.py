@@ -13,14 +13,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from xharness.adapter import Feature, LabellingAdapter, tunable_adapter
+from xharness.adapter import ChosenPositions, Feature, LabellingAdapter, tunable_adapter
 from xharness.errors import CheckpointError, Problem
 from xharness.spec.task import Task
-from xharness.training.checkpoints import dropout_of, folder_origin, load_both
+from xharness.training.checkpoints import dropout_of, folder_origin, load_encoder
 
 ENCODER, HEADS, LINEAGE = "encoder", "heads.safetensors", "lineage.json"
 
@@ -32,6 +33,8 @@ class Network(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.tasks = dict(tasks)
+        self.adapters = {name: tunable_adapter(task.adapter) for name, task in tasks.items()}
+        self._choosers = {name: a for name, a in self.adapters.items() if isinstance(a, ChosenPositions)}
         self.names = {name: _module_name(name) for name in tasks}
         hidden, dropout = self.size[0], dropout_of(encoder)
         heads = {}
@@ -39,7 +42,7 @@ class Network(nn.Module):
             # A generator of its own: a head begins the same whatever other heads there are.
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed * 1_000_003 + zlib.crc32(name.encode()))
-                heads[self.names[name]] = tunable_adapter(task.adapter).head(task, hidden, dropout)
+                heads[self.names[name]] = self.adapters[name].head(task, hidden, dropout)
         self.heads = nn.ModuleDict(heads)
 
     @property
@@ -48,16 +51,34 @@ class Network(nn.Module):
         config: Any = self.encoder.config
         return int(config.hidden_size), int(config.num_hidden_layers)
 
-    def forward(self, task: str, inputs: dict[str, Tensor]) -> Tensor:
-        """Logits of a padded batch under one task's head."""
-        states = self.encoder(**inputs).last_hidden_state
-        logits: Tensor = self.heads[self.names[task]](states, inputs["attention_mask"])
-        return logits
+    def forward(self, task: str, inputs: dict[str, Tensor], places: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """Outputs of a padded batch under one task's head.
 
-    def loss(self, task: str, inputs: dict[str, Tensor], features: Sequence[Feature]) -> Tensor:
-        """The summed loss of a padded batch."""
-        held = self.tasks[task]
-        return tunable_adapter(held.adapter).loss(held, self(task, inputs), features)
+        With `places` (rows, columns) the head sees those sub-words alone: [places, values].
+        """
+        states, mask = self.encoder(**inputs).last_hidden_state, inputs["attention_mask"]
+        head = self.heads[self.names[task]]
+        if places is None:
+            outputs: Tensor = head(states, mask)
+            return outputs
+        chosen: Tensor = head(states[places].unsqueeze(0), mask[places].unsqueeze(0)).squeeze(0)
+        return chosen
+
+    def outputs(self, task: str, inputs: dict[str, Tensor], features: Sequence[Feature]) -> Tensor:
+        """Outputs of a padded batch, at the places that the family chooses if it chooses any."""
+        chooser = self._choosers.get(task)
+        if chooser is None:
+            whole: Tensor = self(task, inputs)
+            return whole
+        found = [np.asarray(chooser.positions(self.tasks[task], f), dtype=np.int64) for f in features]
+        rows = np.repeat(np.arange(len(found)), [len(columns) for columns in found])
+        places = [torch.from_numpy(held).to(inputs["input_ids"].device) for held in (rows, np.concatenate(found))]
+        chosen: Tensor = self(task, inputs, (places[0], places[1]))
+        return chosen
+
+    def loss(self, task: str, outputs: Tensor, features: Sequence[Feature]) -> Tensor:
+        """The loss of a batch's outputs, summed."""
+        return self.adapters[task].loss(self.tasks[task], outputs, features)
 
 
 def _module_name(task: str) -> str:
@@ -87,8 +108,8 @@ def read_lineage(folder: Path) -> dict[str, Any]:
     return found
 
 
-def load_tuned(folder: Path, tuned_on: str, target: Task) -> tuple[Network, Task, Any]:
-    """Network with one trained head, the target under that head's labels, and the tokenizer.
+def load_tuned(folder: Path, tuned_on: str, target: Task) -> tuple[Network, Task]:
+    """Network with one trained head, and the target under that head's labels.
 
     Raises CheckpointError when the head is not in the folder or was trained on other labels.
     """
@@ -112,8 +133,7 @@ def load_tuned(folder: Path, tuned_on: str, target: Task) -> tuple[Network, Task
     # The head's order of labels decides what its outputs mean.
     target = target.model_copy(update={"labels": labels}) if by_label else target
     origin = folder_origin(str(lineage.get("checkpoint", {}).get("name", folder.name)), folder / ENCODER)
-    encoder, tokenizer = load_both(origin)
-    network = Network(encoder, {tuned_on: target})
+    network = Network(load_encoder(origin), {tuned_on: target})
     prefix = f"{tuned_on}:"
     with safetensors.safe_open(str(folder / HEADS), framework="pt") as stored:
         weights = {key.removeprefix(prefix): stored.get_tensor(key) for key in stored.keys() if key.startswith(prefix)}  # noqa: SIM118
@@ -123,4 +143,4 @@ def load_tuned(folder: Path, tuned_on: str, target: Task) -> tuple[Network, Task
         raise CheckpointError(
             Problem(str(folder), f"the head of '{tuned_on}' does not fit: {' '.join(str(error).split())}")
         ) from None
-    return network, target, tokenizer
+    return network, target

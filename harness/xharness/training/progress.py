@@ -15,7 +15,8 @@ WINDOW = 10.0
 class Progress:
     """Counts work done and tokens, and reports them."""
 
-    def __init__(self, report: Callable[[dict[str, Any]], None], total: int, unit: str, note: str = "") -> None:
+    def __init__(self, report: Callable[[dict[str, Any]], None], total: int | None, unit: str, note: str = "") -> None:
+        """`total` is None where nobody knows how much there is."""
         self._report = report
         self._last = 0.0
         self.total, self.unit, self.note = total, unit, note
@@ -28,7 +29,7 @@ class Progress:
         self.done += done
         self.tokens += tokens
         now = time.monotonic()
-        if now - self._last >= INTERVAL or self.done >= self.total:
+        if now - self._last >= INTERVAL or self.done == self.total:
             self.show(now)
 
     def show(self, now: float | None = None) -> None:

@@ -42,19 +42,17 @@ class TrimmedVocabulary:
 
 
 def trim_vocabulary(
-    encoder: Any, used: Iterable[NDArray[np.int32]], special: Iterable[int], weight_decay: float
+    encoder: Any, used: NDArray[np.bool_], special: Iterable[int], weight_decay: float
 ) -> TrimmedVocabulary | None:
-    """Shrink the encoder's word embeddings to the rows of `used` ids; None where that is impossible or not worth it."""
+    """Shrink the encoder's word embeddings to the `used` rows; None where that is impossible or no gain."""
     full = encoder.get_input_embeddings()
     if weight_decay or type(full) is not nn.Embedding or full.num_embeddings < LEAST_ROWS:
         return None
     padding = full.padding_idx
     if full.max_norm is not None or full.sparse or (padding is not None and padding >= LARGEST_PADDING_ID):
         return None
-    seen = np.zeros(full.num_embeddings, dtype=bool)
+    seen = used.copy()
     seen[: (padding or 0) + 1] = True
-    for ids in used:
-        seen[ids] = True
     seen[[i for i in special if 0 <= i < len(seen)]] = True
     rows = np.flatnonzero(seen)
     if 2 * len(rows) > len(seen):

@@ -68,21 +68,26 @@ def _score(work: Any, place: Any) -> dict[str, Any]:
     _wait(place)
     _trouble(work.target.name, place.folder(work.parent) if work.KIND == "evaluate" else place.out)
     from xharness.adapter import MetricInput
-    from xharness.errors import HarnessError
     from xharness.steps.score_table import ScoreTable
 
-    sheet = ScoreTable(work.target)
+    table = ScoreTable(work.target)
     for language in work.target.languages:
         if f"{work.target.name}/{language}" in os.environ.get("STAND_IN_FAILS", "").split(","):
-            sheet.failed(language, HarnessError("the stand-in was told to fail."))
+            table.failed(language, "the stand-in was told to fail.")
             continue
         right = 4 + zlib.crc32(f"{work.label} {language}".encode()) % 7
         found = MetricInput(
             [str(i) for i in range(10)], ["yes"] * 10, ["yes" if i < right else "no" for i in range(10)]
         )
-        sheet.add(language, {m.name: found for m in sheet.metrics}, degenerate=False)
-    sheet.write(place.out)
-    return {"examples": 10, "unscored": sheet.unscored}
+        table.add(language, {m.name: found for m in table.metrics}, degenerate=False)
+    table.write(place.out)
+    return {"examples": 10, "unscored": table.unscored}
+
+
+def _encode(work: Any, place: Any) -> dict[str, Any]:
+    _wait(place)
+    (place.out / "features.arrow").write_bytes(b"0123456789" * 10)
+    return {"tokens": 10}
 
 
 def _embed(work: Any, place: Any) -> dict[str, Any]:
@@ -92,6 +97,7 @@ def _embed(work: Any, place: Any) -> dict[str, Any]:
 
 
 for _file, _kind, _work in (
+    ("encoding", "encode", _encode),
     ("tuning", "tune", _tune),
     ("evaluation", "evaluate", _score),
     ("embedding", "embed", _embed),

@@ -1,0 +1,26 @@
+"""What the files of a checkpoint tell before any model is loaded: its positions, and which of them are a tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+TOKENIZER_FILES = ("tokenizer*", "*.model", "vocab*", "merges*", "special_tokens*", "added_tokens*")
+"""Patterns of the files that a tokenizer is read from."""
+TOKENIZER_KEYS = ("model_type", "tokenizer_class", "auto_map")
+"""Keys of `config.json` that choose the tokenizer's class."""
+ROBERTAS = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "longformer", "mpnet", "data2vec-text", "ibert")
+"""Model types that count positions from behind their padding id, and so have fewer than they say."""
+POSITIONS = ("max_position_embeddings", "n_positions")
+"""Names of the setting in the kinds of models."""
+BOUNDLESS = 1 << 30
+
+
+def positions_in(config: Mapping[str, Any]) -> int | None:
+    """Sub-words that one input can have, by a `config.json`; None where it does not say."""
+    most = next((config[name] for name in POSITIONS if isinstance(config.get(name), int)), None)
+    if most is None:
+        return None
+    if most < 0:
+        return BOUNDLESS
+    return int(most) - (int(config.get("pad_token_id", 1)) + 1 if config.get("model_type") in ROBERTAS else 0)
