@@ -1,4 +1,4 @@
-"""Adapters of a user's own: Python files that a suite names under `plugins`."""
+"""Adapters and metrics of a user's own: Python files that a suite names under `plugins`."""
 
 from __future__ import annotations
 
@@ -8,52 +8,82 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from xharness.adapter import RetrievalAdapter, TunableAdapter, register_adapter
+from xharness.adapter import RetrievalAdapter, TunableAdapter, installed_adapters, register_adapter
 from xharness.errors import Problem, UsageError
+from xharness.metrics import Metric, installed_metrics, metric, register_metric
 
-_done: set[str] = set()
+_done: dict[str, tuple[str, ...]] = {}
+"""File -> the adapters and metrics it defines, `adapter NAME` and `metric NAME`."""
 
 
 def load_plugins(files: Sequence[str]) -> None:
-    """Import each file once and register the adapter classes it defines; UsageError when there is none."""
+    """Import each file once and register its adapters and metrics; UsageError when there is none or a name is taken."""
     for file in files:
-        if file in _done:
+        if file not in _done:
+            module = _imported(file)
+            adapters, metrics = _adapters(module, file), _metrics(module)
+            if not adapters and not metrics:
+                what = "defines no adapter and no metric."
+                hint = "An adapter is a class with name, columns, metrics, check, encode; a metric is a `Metric(…)`."
+                raise UsageError(Problem(file, what, hint))
+            named = (*(f"adapter {a.name}" for a in adapters), *(f"metric {m.name}" for m in metrics))
+            _require_free(named, file)
+            for adapter in adapters:
+                register_adapter(adapter)
+            for made in metrics:
+                register_metric(made)
+            _done[file] = named
+
+
+def _imported(file: str) -> ModuleType:
+    path = Path(file)
+    spec = importlib.util.spec_from_file_location(f"xharness_plugin_{path.stem}", path)
+    if spec is None or spec.loader is None or not os.path.isfile(path):
+        raise UsageError(
+            Problem(file, "the plug-in does not exist.", "plugins are Python files, relative to the suite.")
+        )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UsageError(Problem(file, f"the plug-in cannot be imported: {type(error).__name__}: {error}.")) from error
+    return module
+
+
+def _adapters(module: ModuleType, file: str) -> list[Any]:
+    """Those that the file defines; one that it imports is not its own."""
+    found: list[Any] = []
+    for _, kind in inspect.getmembers(module, inspect.isclass):
+        if kind.__module__ != module.__name__ or not (hasattr(kind, "encode") or hasattr(kind, "retrieve")):
             continue
-        path = Path(file)
-        spec = importlib.util.spec_from_file_location(f"xharness_plugin_{path.stem}", path)
-        if spec is None or spec.loader is None or not os.path.isfile(path):
-            raise UsageError(
-                Problem(file, "the plug-in does not exist.", "plugins are Python files, relative to the suite.")
-            )
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            raise UsageError(
-                Problem(file, f"the plug-in cannot be imported: {type(error).__name__}: {error}.")
-            ) from error
-        classes = [
-            c
-            for _, c in inspect.getmembers(module, inspect.isclass)
-            if c.__module__ == spec.name and (hasattr(c, "encode") or hasattr(c, "retrieve"))
-        ]
-        if not classes:
-            raise UsageError(
-                Problem(
-                    file, "defines no adapter.", "An adapter is a class with name, columns, metrics, check, encode."
-                )
-            )
-        for cls in classes:
-            adapter: Any = cls()
-            kind: Any = TunableAdapter if hasattr(cls, "encode") else RetrievalAdapter
-            missing = sorted(n for n in _members(kind) if not hasattr(adapter, n))
-            if missing:
-                raise UsageError(Problem(file, f"the adapter {cls.__name__} lacks {', '.join(missing)}."))
-            register_adapter(adapter)
-        _done.add(file)
+        adapter: Any = kind()
+        asked: Any = TunableAdapter if hasattr(kind, "encode") else RetrievalAdapter
+        missing = sorted(n for n in _members(asked) if not hasattr(adapter, n))
+        if missing:
+            raise UsageError(Problem(file, f"the adapter {kind.__name__} lacks {', '.join(missing)}."))
+        found.append(adapter)
+    return found
+
+
+def _metrics(module: ModuleType) -> list[Metric]:
+    """Those that the file defines; a built-in one that it imports to build on is not its own."""
+    held = {id(value): value for value in vars(module).values() if isinstance(value, Metric)}
+    return [made for made in held.values() if made.name not in installed_metrics() or metric(made.name) is not made]
+
+
+def _require_free(named: Sequence[str], file: str) -> None:
+    """UsageError where another file, or the installation, has something of that name: which one would be meant?"""
+    holders = {f"adapter {name}": "is installed" for name in installed_adapters()}
+    holders |= {f"metric {name}": "is installed" for name in installed_metrics()}
+    holders |= {name: f"is defined in {other}" for other, names in _done.items() for name in names}
+    for name in named:
+        if name in holders:
+            what = f"defines the {name}, but one of that name {holders[name]}."
+            raise UsageError(Problem(file, what, "Give it another name."))
 
 
 def _members(protocol: type) -> set[str]:

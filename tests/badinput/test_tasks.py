@@ -148,7 +148,7 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "a metric of another family": (
         task(metric='metric = "f1_entity" #!'),
-        ("'f1_entity' does not fit the classification adapter.", "Allowed: accuracy."),
+        ("'f1_entity' does not fit the classification adapter.", "Allowed: accuracy, f1_macro, matthews, pearson."),
     ),
     "a further metric of another family": (task(top='also = ["squad"] #!'), ("also: the metric 'squad' does not fit",)),
     "an option that the adapter lacks": (

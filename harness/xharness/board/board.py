@@ -21,6 +21,7 @@ from xharness.board.grid import Scores, Seeds, languages_of, scores_of, seeds_of
 from xharness.record import Record
 from xharness.score.averages import Average, Summary, summarise
 from xharness.score.choice import BEST, Choice, best_per_target
+from xharness.score.rounding import direction
 from xharness.score.scheme import Scheme
 
 NONE = "none"
@@ -47,6 +48,14 @@ class Value:
     """Best of its column."""
     significant: bool = False
     """The gain is significant after correction."""
+    higher_is_better: bool = True
+    """Of its column."""
+
+    @property
+    def way(self) -> int:
+        """1 where the gain is an improvement, -1 where it is a loss, 0 where it rounds to nothing or is not there."""
+        shown = 0 if self.gain is None else direction(self.gain)
+        return shown if self.higher_is_better else -shown
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,7 @@ class Column:
     group: str = ""
     note: str = ""
     """The metric's name."""
+    higher_is_better: bool = True
 
 
 @dataclass(frozen=True)
@@ -184,10 +194,16 @@ def _columns(run: Mapping[str, Any], scheme: Scheme) -> tuple[Column, ...]:
         present = [t for t in group.tasks if t in run["targets"]]
         for target in present:
             task = run["tasks"][target]
-            columns.append(Column(target, task["title"], "target", name, task["metric"]))
+            columns.append(Column(target, task["title"], "target", name, task["metric"], _rises(run, [target])))
         if present and len(group.tasks) > 1:
-            columns.append(Column(f"group:{name}", f"{group.title} mean", "group", name))
-    return (*columns, Column(OVERALL, "Average", "average"))
+            rises = _rises(run, present)
+            columns.append(Column(f"group:{name}", f"{group.title} mean", "group", name, higher_is_better=rises))
+    return (*columns, Column(OVERALL, "Average", "average", higher_is_better=_rises(run, run["targets"])))
+
+
+def _rises(run: Mapping[str, Any], targets: Sequence[str]) -> bool:
+    """Whether a higher score is better, of one of the targets at least."""
+    return any(run["tasks"][target].get("higher_is_better", True) for target in targets)
 
 
 def _pick(column: Column, summary: Summary) -> Average:
@@ -235,7 +251,8 @@ def _mark(rows: list[Row], columns: Sequence[Column], significant: frozenset[tup
     for column in columns:
         means = [v.mean for r in rows if (v := r.values[column.name]).mean is not None]
         if len(means) > 1:
-            best[column.name] = max(m for m in means if m is not None)
+            best[column.name] = (max if column.higher_is_better else min)(m for m in means if m is not None)
+    rises = {column.name: column.higher_is_better for column in columns}
     marked = []
     for row in rows:
         values = {
@@ -243,6 +260,7 @@ def _mark(rows: list[Row], columns: Sequence[Column], significant: frozenset[tup
                 v,
                 best=v.mean is not None and v.mean == best.get(name),
                 significant=(*row.label, name) in significant,
+                higher_is_better=rises[name],
             )
             for name, v in row.values.items()
         }

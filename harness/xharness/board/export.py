@@ -13,7 +13,7 @@ from xharness.board.board import Board, Value
 from xharness.board.legend import legend
 from xharness.board.show import row_label
 from xharness.record import Record
-from xharness.score.rounding import direction, gained, rounded
+from xharness.score.rounding import gained, rounded
 
 
 def as_json(board: Board, records: Sequence[Record]) -> str:
@@ -85,7 +85,7 @@ def as_html(board: Board, records: Sequence[Record]) -> str:
         text = html.escape(_plain(value, lambda t: t, "±"))
         text = f"<b>{text}</b>" if value.best else text
         if value.gain is not None:
-            way = ("", ' class="up"', ' class="down"')[direction(value.gain)]
+            way = ("", ' class="up"', ' class="down"')[value.way]
             text += f"<small{way}>{_gain(value.gain, value.significant)}</small>"
         return f'<td class="{"" if kind == "target" else "mean"}">{text}</td>'
 

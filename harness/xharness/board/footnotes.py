@@ -16,7 +16,8 @@ def footnotes(run: Mapping[str, Any]) -> list[str]:
     metrics: dict[str, list[str]] = {}
     for target in run["targets"]:
         task = run["tasks"][target]
-        metrics.setdefault(task["metric"], []).append(task["title"])
+        low = "" if task.get("higher_is_better", True) else " (lower is better)"
+        metrics.setdefault(f"{task['metric']}{low}", []).append(task["title"])
     for target, kept in languages_of(run).items():
         if len(kept) < (want := len(run["tasks"][target]["languages"])):
             notes.append(f"{run['tasks'][target]['title']}: only {listed(kept)}, {len(kept)} of {want} languages")

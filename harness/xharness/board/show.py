@@ -16,7 +16,7 @@ from xharness.board.board import Board, Column, Row, Value
 from xharness.board.layout import fitted
 from xharness.board.legend import legend
 from xharness.score.averages import Average
-from xharness.score.rounding import direction, gained, rounded
+from xharness.score.rounding import gained, rounded
 
 
 def show_board(board: Board, console: Console, chance: bool = False) -> None:
@@ -87,7 +87,7 @@ def value_text(value: Value) -> Text:
     if value.state == "degenerate":
         text.append("!", style="bold red")
     if value.gain is not None:
-        style = ("dim", "green", "red")[direction(value.gain)]
+        style = ("dim", "green", "red")[value.way]
         text.append(f"\n{gained(value.gain)}{'*' if value.significant else ''}", style=style)
     return text
 

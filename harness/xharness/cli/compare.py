@@ -87,12 +87,14 @@ class _Runs:
     def run(self, name: str | None) -> tuple[dict[str, Any], list[Any], dict[tuple[str, str], Side]]:
         from xharness.board.grid import languages_of
         from xharness.cli.showing import find_run, store_of
+        from xharness.plugins import load_plugins
         from xharness.score.matching import sides_of
         from xharness.store.runs import read_run
 
         if name not in self.read:
             folder = find_run(name, self.store)
             run, records = read_run(folder)
+            load_plugins(run.get("plugins", ()))
             self.read[name] = run, records, sides_of(run, records, store_of(folder).path, languages_of(run))
         return self.read[name]
 

@@ -25,6 +25,7 @@ def export(
 ) -> None:
     """Write one row of a stored run in XTREME's submission layout."""
     from xharness.cli.showing import find_run, store_of
+    from xharness.plugins import load_plugins
     from xharness.score.scheme import scheme_of
     from xharness.store.runs import read_run
     from xharness.submission.outcomes import choose_row, submission_of
@@ -34,6 +35,7 @@ def export(
         raise UsageError(f"--format '{form}' is not known. Allowed: xtreme.")
     found = find_run(run, store)
     facts, records = read_run(found)
+    load_plugins(facts.get("plugins", ()))
     if not records:
         raise UsageError(f"{found.name}: none of its cells is scored, so there is nothing to export.")
     choice = choose_row(facts, records, checkpoint, intermediate, seed)

@@ -84,10 +84,12 @@ def read_board(folder: Path) -> tuple[dict[str, Any], list[Record], Board]:
     """A stored run, its records, and the board that they make, with the marks of significant gains."""
     from xharness.board.board import make_board
     from xharness.board.significance import significant_gains
+    from xharness.plugins import load_plugins
     from xharness.score.scheme import scheme_of
     from xharness.store.runs import read_run
 
     run, records = read_run(folder)
+    load_plugins(run.get("plugins", ()))
     return run, records, make_board(run, records, scheme_of(run), significant_gains(run, records, store_of(folder)))
 
 

@@ -11,13 +11,15 @@ from pathlib import Path
 from xharness.adapter import Adapter, installed_adapters, load_adapter
 from xharness.collect.patterns import check_patterns
 from xharness.errors import Problem, UsageError, listed, nearest
-from xharness.metrics import METRICS, metric
+from xharness.metrics import Metric, known_metrics, metric
 from xharness.plugins import load_plugins
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.parse import Document, KeyPath, validate
 from xharness.spec.suite import BUILT_IN, Checkpoint
 from xharness.spec.task import SPLITS, Task
 
+OWN_METRIC = "One of your own: `xharness new metric NAME`, and its file under `plugins` of the suite."
+"""The way out."""
 FREE_COLUMNS = ("id", "side", "gold", "language")
 """Columns that a row may have under every adapter."""
 
@@ -161,21 +163,37 @@ def meant_adapter(task: Task) -> str | None:
 
 def _metrics(task: Task, adapter: Adapter | None, file: Document, loaded: Loaded) -> Iterator[Problem]:
     """Metrics that do not exist, or that do not fit the adapter if that is known."""
-    known = adapter.metrics if adapter is not None else tuple(METRICS)
-    families = {re.sub(r"_at_\d+$", "_at_", name) for name in known}
+    known = _fitting(adapter) if adapter is not None else known_metrics()
     given = [("metric", task.metric)] if not loaded.told(file, "metric") else []
     for key, name in [*given, *(("also", also) for also in task.also)]:
         try:
-            metric(name)
+            rule = metric(name)
         except UsageError:
             # It may be the metric of a plug-in that could not be loaded.
             if adapter is not None or not loaded.told(loaded.document, "plugins"):
-                yield file.problem((key,), f"there is no metric called '{name}'.", nearest(name, known), name)
+                what = f"there is no metric called '{name}'."
+                yield file.problem((key,), what, f"{nearest(name, known)} {OWN_METRIC}", name)
             continue
-        if adapter is not None and re.sub(r"_at_\d+$", "_at_", name) not in families:
-            allowed = listed((m for m in adapter.metrics if m in METRICS), name)
+        if adapter is not None and re.sub(r"_at_\d+$", "_at_K", name) not in known:
             what = f"the metric '{name}' does not fit the {adapter.name} adapter."
-            yield file.problem((key,), what, f"Allowed: {allowed}.", name)
+            yield file.problem((key,), what, f"Allowed: {listed(known, name)}.", name)
+        elif why := _unfit(rule, task):
+            yield file.problem((key,), f"the metric '{name}' does not fit the task: {why}.", value=name)
+
+
+def _unfit(rule: Metric, task: Task) -> str | None:
+    """Why a metric does not fit a task; a metric of the user's own that cannot say it is told of, too."""
+    try:
+        return rule.fits(task)
+    except Exception as error:
+        return f"its `fits` ended with {type(error).__name__}: {error}"
+
+
+def _fitting(adapter: Adapter) -> tuple[str, ...]:
+    """Metrics that read an adapter's predictions: those it names, and those that name it."""
+    named = (name for name in known_metrics() if not name.endswith("_at_K"))
+    others = (name for name in named if adapter.name in metric(name).adapters)
+    return tuple(dict.fromkeys((*(re.sub(r"_at_\d+$", "_at_K", name) for name in adapter.metrics), *others)))
 
 
 def _generator(builtin: str, split: str, file: Document, path: KeyPath) -> Iterator[Problem]:

@@ -1,56 +1,54 @@
-"""The metrics by name; a metric's module is imported when it is first asked for.
+"""The metrics by name. Built-in ones and a user's are found alike.
 
-Names carry the convention. `recall_at_K` and `map_at_K` exist for every K from 1.
+A metric is an object of an entry point in the group `xharness.metrics`, or of a Python file that the suite names under
+`plugins`. Its module is imported when it is first asked for. Names carry the convention. An entry `recall_at_K` is a
+function that makes the metric for any K from 1.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from functools import cache
-from importlib import import_module
-from types import MappingProxyType
+from importlib.metadata import entry_points
+from typing import Any
 
 from xharness.errors import UsageError, nearest
 from xharness.metrics.base import Metric
 
-METRICS: Mapping[str, str] = MappingProxyType(
-    {
-        "accuracy": "classification",
-        "f1_entity": "tagging",
-        "f1_xtreme": "tagging",
-        "accuracy_token": "tagging",
-        "squad": "question_answering",
-        "squad_v2": "question_answering",
-        "mlqa": "question_answering",
-        "accuracy_tatoeba": "retrieval",
-        "accuracy_tatoeba_reverse": "retrieval",
-        "f1_tatoeba_mteb": "retrieval",
-        "f1_bucc": "retrieval",
-        "f1_bucc_mteb": "retrieval",
-        "map_at_20": "ranking",
-        "recall_at_1": "ranking",
-        "recall_at_20": "ranking",
-    }
-)
-"""Name -> the module of this package that defines it."""
-
-_AT_K = re.compile(r"(map|recall)_at_([1-9][0-9]*)")
+GROUP = "xharness.metrics"
+_AT_K = re.compile(r"(\w+_at_)([1-9][0-9]*)")
+_loaded: dict[str, Metric] = {}
+_installed: dict[str, Any] = {}
 
 
-@cache
+def installed_metrics() -> dict[str, Any]:
+    """Name -> entry point of every metric installed on this machine; nothing is imported."""
+    if not _installed:
+        _installed.update({point.name: point for point in entry_points(group=GROUP)})
+    return _installed
+
+
 def metric(name: str) -> Metric:
-    """The metric called `name`; UsageError with the nearest name when there is none."""
-    at_k = _AT_K.fullmatch(name)
-    if at_k:
-        from xharness.metrics import ranking
+    """The metric called `name`; UsageError with the nearest names when there is none."""
+    if name not in _loaded:
+        points, at_k = installed_metrics(), _AT_K.fullmatch(name)
+        if name in points and not name.endswith("_at_K"):
+            _loaded[name] = points[name].load()
+        elif at_k and f"{at_k[1]}K" in points:
+            _loaded[name] = points[f"{at_k[1]}K"].load()(int(at_k[2]))
+        else:
+            way = "One of your own: `xharness new metric NAME`, and its file under the suite's `plugins`."
+            raise UsageError(f"no metric is called '{name}'. {nearest(name, known_metrics())} {way}")
+    return _loaded[name]
 
-        make = {"map": ranking.map_at, "recall": ranking.recall_at}[at_k[1]]
-        return make(int(at_k[2]))
-    if name not in METRICS:
-        raise UsageError(f"no metric is called '{name}'. {nearest(name, METRICS)}")
-    found: Metric = getattr(import_module(f"xharness.metrics.{METRICS[name]}"), name.upper())
-    return found
+
+def known_metrics() -> tuple[str, ...]:
+    """Names of the installed metrics and of those of plug-ins; `recall_at_K` stands for any K."""
+    return tuple(dict.fromkeys((*installed_metrics(), *_loaded)))
 
 
-__all__ = ["METRICS", "Metric", "metric"]
+def register_metric(made: Metric) -> None:
+    """Make a metric known by its name, as a plug-in file of a suite does."""
+    _loaded[made.name] = made
+
+
+__all__ = ["Metric", "installed_metrics", "known_metrics", "metric", "register_metric"]

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xharness.errors import DataError
 
+if TYPE_CHECKING:
+    from xharness.spec.task import Task
+
 Array = NDArray[np.float64]
+
+
+def anything(task: Task) -> str | None:
+    """It fits every task."""
+    return None
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,24 @@ class Metric:
     """[..., parts] sums -> each value (0 to 100) with shape [...]; 0 where a denominator is 0."""
     headline: tuple[str, ...]
     """The values whose plain mean is the score of the column; (`f1`, `exact_match`) for question answering."""
+    version: int = 1
+    """Counts in content keys; raise it when the same predictions get another score."""
+    higher_is_better: bool = True
+    """False for errors and distances: then the lowest score is the best of a column, and a loss is a gain."""
+    adapters: tuple[str, ...] = ()
+    """Adapters whose predictions it reads, beside those that name it themselves."""
+    fits: Callable[[Task], str | None] = anything
+    """What is wrong with using it for a task, as a sentence, or None: it reads labels that the task has not, …"""
+    by_label: Callable[[tuple[str, ...]], Metric] | None = None
+    """For a metric with parts of each label, itself for these labels; `parts` and `outcomes` here are of none."""
+
+    def of(self, labels: Sequence[str]) -> Metric:
+        """The metric as it scores a task with these labels."""
+        return self.by_label(tuple(labels)) if self.by_label is not None else self
+
+    def better(self, score: float, other: float) -> bool:
+        """Whether a score is better than another."""
+        return score > other if self.higher_is_better else score < other
 
     def score(self, sums: Array) -> Array:
         """The column's score: the mean of the headline values; [..., parts] -> [...]."""

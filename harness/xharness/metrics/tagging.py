@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xharness.metrics.base import Array, Metric, precision_recall_f1, ratio, require_pairs, rows
+
+if TYPE_CHECKING:
+    from xharness.spec.task import Task
 
 Chunk = tuple[str, int, int]
 """(type, first token, last token)."""
@@ -21,6 +24,14 @@ def _require_tags(predictions: Sequence[Sequence[str]], references: Sequence[Seq
     require_pairs(predictions, references)
     for number, (predicted, gold) in enumerate(zip(predictions, references, strict=True)):
         require_pairs(predicted, gold, f"sentence {number}: ")
+
+
+def reads_entities(task: Task) -> str | None:
+    """Entities begin where a tag says so: bare tags have none, and seqeval reads something into their letters."""
+    bare = [tag for tag in task.labels if tag != "O" and tag[:2] not in ("B-", "I-", "E-", "S-", "L-", "U-")]
+    if not bare:
+        return None
+    return f"it finds entities by tags such as B-PER, I-PER and O, and {bare[0]} is none; f1_xtreme scores bare tags"
 
 
 def _ends(tag: str, kind: str, next_tag: str, next_kind: str) -> bool:
@@ -102,6 +113,7 @@ F1_ENTITY = Metric(
     outcomes=partial(_chunk_outcomes, chunks_seqeval),
     values=_chunk_values,
     headline=("f1",),
+    fits=reads_entities,
 )
 
 F1_XTREME = Metric(

@@ -5,19 +5,21 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from xharness.adapter import load_adapter
+from xharness.adapter import load_adapter, options_of
 from xharness.collect.cells import Cell, collect, expected_failure, skipper
 from xharness.collect.checkpoints import given_checkpoints
 from xharness.collect.fit import check_known
 from xharness.collect.selection import Selection, select, unmatched
 from xharness.engines.scheduler import Options, Outcome, execute
 from xharness.errors import ExitCode
+from xharness.metrics import metric
 from xharness.plan.cost import duration
 from xharness.plan.plan import Plan
 from xharness.plan.planner import Planner
@@ -263,11 +265,12 @@ def _head(prepared: Prepared, request: Request, workers: int, threads: int, bega
         "comparable": loaded.profile.comparable,
         "scheme": loaded.suite.scheme,
         "baselines": list(loaded.suite.baselines),
+        "plugins": [str((loaded.path.resolve().parent / given).resolve()) for given in loaded.suite.plugins],
         "intermediates": [i for i in loaded.intermediates if any(c.intermediate == i for c in prepared.cells)],
         "targets": [t for t in loaded.targets if any(c.target == t for c in prepared.cells)],
         "seeds": sorted({c.seed for c in prepared.cells}),
         "checkpoints": {n: planner[n].model_dump(mode="json") for n in shown},
-        "tasks": {name: _task_facts(task) for name, task in loaded.tasks.items()},
+        "tasks": {name: _task_facts(task, loaded.tasks) for name, task in loaded.tasks.items()},
         "titles": {name: mixture.title or name for name, mixture in loaded.suite.mixture.items()},
         "resolved": loaded.suite.model_dump(mode="json", exclude_defaults=True),
         "argv": list(request.argv or sys.argv),
@@ -281,11 +284,17 @@ def _head(prepared: Prepared, request: Request, workers: int, threads: int, bega
     }
 
 
-def _task_facts(task: Task) -> dict[str, Any]:
+def _task_facts(task: Task, tasks: Mapping[str, Task]) -> dict[str, Any]:
     """What the board says of a task. The adapter's options include their defaults, which a reader must see."""
     shown = {"title", "counts_as", "group", "metric", "also", "languages", "adapter", "note"}
-    options = load_adapter(task.adapter).options(**task.options).model_dump(mode="json")
-    return {**task.model_dump(mode="json", include=shown), "options": options}
+    options = options_of(task).model_dump(mode="json")
+    # The dev set is that of the task it is tuned on, with that task's metric.
+    tuned_on = tasks.get(task.tune_on or "", task)
+    direction = {
+        "higher_is_better": metric(task.metric).higher_is_better,
+        "higher_dev_is_better": metric(tuned_on.metric).higher_is_better or not load_adapter(task.adapter).trains,
+    }
+    return {**task.model_dump(mode="json", include=shown), "options": options, **direction}
 
 
 def summary_line(finished: Finished) -> str:

@@ -76,7 +76,8 @@ def _choose(
         return Choice(checkpoint, target, None, reason=reason)
     if not scores:
         return Choice(checkpoint, target, None, reason="no cell passed")
-    best = max(scores, key=lambda name: scores[name])
+    sign = 1 if run["tasks"][target].get("higher_dev_is_better", True) else -1
+    best = max(scores, key=lambda name: sign * scores[name])
     reason = f"not in the choice, failed or skipped: {listed(left_out)}" if left_out else ""
     return Choice(checkpoint, target, best, scores[best], reason)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +147,7 @@ def matched(target: str, rows: Sequence[tuple[str, Scored]], parallel: bool | No
     rules = {scored.metric for _, scored in rows}
     if len(rules) > 1:
         raise UsageError(f"{target} is scored by {' and by '.join(sorted(rules))}: no comparison of these rows.")
-    rule = metric(rules.pop())
+    rule = _stored_metric(metric(rules.pop()), rows[0][1])
     tables, runs, names = [], [], []
     for system, (name, scored) in enumerate(rows):
         for seed in scored.seeds:
@@ -162,6 +162,18 @@ def matched(target: str, rows: Sequence[tuple[str, Scored]], parallel: bool | No
         parts[language], ids[language], references[language] = found
     keys, together = _clusters(ids, references, parallel)
     return Sample(target, rule, parts, keys, together, tuple(runs))
+
+
+def _stored_metric(rule: Metric, scored: Scored) -> Metric:
+    """A metric with parts of each label, with those that a file of outcomes has; any other as it is."""
+    if rule.by_label is None:
+        return rule
+    from pyarrow import parquet
+
+    prefix = f"{rule.name}/"
+    path = next(iter(scored.files.values()))
+    held = parquet.read_schema(path).names if path.is_file() else []
+    return replace(rule, parts=tuple(name.removeprefix(prefix) for name in held if name.startswith(prefix)))
 
 
 def _aligned(

@@ -96,6 +96,53 @@ warmup = 0.1                         # below 1 a share of all steps
 max_length = 128
 """
 
+_METRIC = '''\
+"""A metric of one's own: name it as `metric` (or under `also`) of a task, and this file under `plugins` of the suite.
+
+What is kept of every example are parts that add up: a score is a function of their sums over the examples. So a
+bootstrap is a weighted sum, and an average over a million examples takes no second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from xharness.metrics.base import Array, Metric, ratio, require_pairs
+
+
+def outcomes(predictions: Sequence[Any], references: Sequence[Any], language: str = "") -> Array:
+    """The parts of every example, [examples, parts].
+
+    Predictions and references are as the adapter gives them: labels, lists of tags, texts, numbers, ranked ids.
+    This one is the share of wrong labels.
+    """
+    require_pairs(predictions, references)
+    wrong = [float(predicted != gold) for predicted, gold in zip(predictions, references, strict=True)]
+    return np.column_stack([wrong, np.ones(len(wrong))])
+
+
+def values(sums: Array) -> Mapping[str, Array]:
+    """The values that the sums [..., parts] reduce to, from 0 to 100, each [...]."""
+    return {{"{name}": 100 * ratio(sums[..., 0], sums[..., 1])}}
+
+
+METRIC = Metric(
+    name="{name}",
+    source="Where its rule comes from: a paper and section, or a script.",
+    parts=("wrong", "n"),              # names of the columns that `outcomes` gives
+    outcomes=outcomes,
+    values=values,
+    headline=("{name}",),              # the values whose mean is the score
+    higher_is_better=False,            # of errors the lowest is the best
+    adapters=("classification",),      # whose predictions it reads
+    version=1,                         # raise it when the same predictions get another score
+    # fits=lambda task: None if task.labels else "it needs labels",
+)
+'''
+
 _LINES = {
     "classification": "One label for a text, or for a pair of texts.",
     "tagging": "One label for every word of a sentence.",
@@ -110,7 +157,11 @@ _COLUMNS = {
     "multiple_choice": {},
     "retrieval": {"source": "en", "target": "foreign"},
 }
-_LABELS = 'labels = ["yes", "no"]               # in the order of their integer codes, where the data has codes\n'
+_CODES = "# in the order of their integer codes, where the data has codes"
+_LABELS = {
+    "classification": f'labels = ["yes", "no"]               {_CODES}\n',
+    "tagging": f'labels = ["O", "B-PER", "I-PER"]     {_CODES}\n',
+}
 
 
 def suite_text(name: str, file: Path) -> str:
@@ -134,11 +185,16 @@ def task_text(name: str, adapter: str, file: Path) -> str:
         line=_LINES.get(adapter, f"A task of the {adapter} adapter."),
         adapter=adapter,
         metric=found.metrics[0],
-        labels=_LABELS if adapter in ("classification", "tagging") else "",
+        labels=_LABELS.get(adapter, ""),
         columns="".join(f'{ours} = "{theirs}"\n' for ours, theirs in columns.items()),
         data="".join(f'{split} = {{ file = "{path}" }}\n' for split, path in files.items()),
         recipe=_RECIPE if found.trains else "",
     )
+
+
+def metric_text(name: str) -> str:
+    """The file of a metric."""
+    return _METRIC.format(name=name)
 
 
 def _schema(kind: str, file: Path) -> str:
@@ -150,11 +206,11 @@ def _schema(kind: str, file: Path) -> str:
 
 def check_name(kind: str, name: str) -> None:
     """UsageError for a name that a suite or task cannot have."""
-    pattern, allowed = (
-        (r"[a-z0-9][a-z0-9_.]*", "small letters, digits, _ and .")
-        if kind == "task"
-        else (r"[A-Za-z0-9][A-Za-z0-9_.-]*", "letters, digits, and the signs _ . -")
-    )
+    pattern, allowed = {
+        "task": (r"[a-z0-9][a-z0-9_.]*", "small letters, digits, _ and ."),
+        "metric": (r"[a-z][a-z0-9_]*", "small letters, digits and _"),
+        "suite": (r"[A-Za-z0-9][A-Za-z0-9_.-]*", "letters, digits, and the signs _ . -"),
+    }[kind]
     if not re.fullmatch(pattern, name):
         raise UsageError(f"a {kind} cannot be called '{name}'; its name has {allowed} only.")
 

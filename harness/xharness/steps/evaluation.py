@@ -28,7 +28,7 @@ def evaluate(work: Evaluate, context: StepContext) -> dict[str, Any]:
     tokenizer = load_tokenizer(origin_of(work.checkpoint, work.identity)) if drawn else None
     progress = Progress(context.report, sum(map(len, encoded.spans.values())), "examples", work.label)
     predictions = predict(network, work.tuned_on, task, encoded, machine, tokenizer=tokenizer, counted=progress.add)
-    table = ScoreTable(work.target)
+    table = ScoreTable(work.target, task.labels)
     for language in work.target.languages:
         if language in encoded.failures:
             table.failed(language, encoded.failures[language])

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xharness.adapter import MetricInput
-from xharness.errors import HarnessError
+from xharness.errors import HarnessError, Problem
 from xharness.metrics import metric
 from xharness.spec.task import Task
 
@@ -26,9 +26,14 @@ OUTCOMES, SCORES = "outcomes.parquet", "scores.json"
 class ScoreTable:
     """The outcomes of one target, filled language by language."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, labels: Sequence[str] = ()) -> None:
+        """`labels` are those that the head tells apart; HarnessError where a metric does not fit them."""
         self.task = task
-        self.metrics = [metric(name) for name in (task.metric, *task.also)]
+        self.metrics = [metric(name).of(labels) for name in (task.metric, *task.also)]
+        known = task.model_copy(update={"labels": tuple(labels)})
+        for rule in self.metrics:
+            if why := rule.fits(known):
+                raise HarnessError(Problem(f"task {task.name}", f"the metric {rule.name} does not fit: {why}."))
         self._rows: dict[str, list[str]] = {name: [] for name in ("id", "language", "prediction", "reference")}
         self._parts: list[NDArray[np.float64]] = []
         self.languages: dict[str, dict[str, Any]] = {}

@@ -26,7 +26,7 @@ from xharness.training.batches import Batches, TrainingSet
 from xharness.training.checkpoints import folder_origin, load_encoder, load_tokenizer, origin_of, require_rows
 from xharness.training.devices import Hardware, hardware
 from xharness.training.loop import Training, arguments, states, whole_state
-from xharness.training.model_selection import ModelSelection
+from xharness.training.model_selection import ModelSelection, Score
 from xharness.training.network import ENCODER, Network, read_lineage, save_tuned
 from xharness.training.prediction import predict
 from xharness.training.progress import Progress
@@ -47,7 +47,7 @@ class Dev:
         """The headline of the task's metric, 0 to 100."""
         ids = trimmed.ids if trimmed else None
         found = predict(network, self.task.name, self.task, self.encoded, machine, ids, tokenizer)[ENGLISH]
-        rule = metric(self.task.metric)
+        rule = metric(self.task.metric).of(self.task.labels)
         outcomes = rule.outcomes(found, self.encoded.references(self.encoded.spans[ENGLISH]), ENGLISH)
         return float(rule.score(outcomes.sum(axis=0)))
 
@@ -75,10 +75,16 @@ def tune(work: Tune, context: StepContext) -> dict[str, Any]:
     batches = Batches(sets, work.recipe.batch_size, work.recipe.epochs, work.seed)
     loaded = time.monotonic()
 
-    def scored() -> float:
-        return float(np.mean([dev.score(network, tokenizer, machine, trimmed) for dev in devs]))
+    rises = [metric(dev.task.metric).higher_is_better for dev in devs]
 
-    selection, loss = _train(work, context, network, batches, tokenizer, machine, trimmed, scored if devs else None)
+    def scored() -> float:
+        """The mean over tasks; where a low score is good for some of them only, theirs are subtracted."""
+        scores = [dev.score(network, tokenizer, machine, trimmed) for dev in devs]
+        mixed = any(rises) and not all(rises)
+        return float(np.mean([-s if mixed and not up else s for s, up in zip(scores, rises, strict=True)]))
+
+    score = Score(scored, higher_is_better=any(rises)) if devs else None
+    selection, loss = _train(work, context, network, batches, tokenizer, machine, trimmed, score)
     if trimmed:
         trimmed.restore(network.encoder)
     network.cpu()
@@ -147,14 +153,14 @@ def _train(
     tokenizer: Any,
     machine: Hardware,
     trimmed: TrimmedVocabulary | None,
-    scored: Any,
+    score: Score | None,
 ) -> tuple[ModelSelection, float]:
     """Run the batches, from a saved state where there is one; returns what was watched and the mean loss."""
     recipe: Recipe = work.recipe
     context.scratch.mkdir(parents=True, exist_ok=True)
     args = arguments(recipe, len(batches), work.seed, machine, context.scratch)
     progress = Progress(context.report, len(batches), "steps", work.label)
-    selection = ModelSelection(network, recipe, batches, progress, work.device.save_seconds, scored)
+    selection = ModelSelection(network, recipe, batches, progress, work.device.save_seconds, score)
     ids = trimmed.ids if trimmed else None
     training = Training(network, batches, args, machine, tokenizer, ids, [selection], selection.save)
     state = whole_state(context.scratch)

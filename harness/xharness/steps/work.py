@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from xharness.adapter import load_adapter
+from xharness.metrics import metric
 from xharness.spec.base import Spec
 from xharness.spec.device import Device
 from xharness.spec.suite import Checkpoint
@@ -70,4 +71,13 @@ def task_ingredients(task: Task, training: bool) -> dict[str, Any]:
     adapter = load_adapter(task.adapter)
     excluded = TASK_FREE | ({"languages", "also"} if training else set())
     kept = task.model_dump(mode="json", exclude=excluded, exclude_defaults=True)
-    return {**kept, "adapter": f"{adapter.name}@{adapter.version}"}
+    versions = {"adapter": f"{adapter.name}@{adapter.version}", "metric": _versioned(task.metric)}
+    if not training and task.also:
+        versions["also"] = [_versioned(name) for name in task.also]  # type: ignore[assignment]
+    return {**kept, **versions}
+
+
+def _versioned(name: str) -> str:
+    """A metric with its version, where that is not the first."""
+    version = metric(name).version
+    return name if version == 1 else f"{name}@{version}"

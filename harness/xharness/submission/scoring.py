@@ -159,7 +159,8 @@ def _languages(folder: Path, task: SchemeTask) -> tuple[str, ...]:
 
 def _score(task: SchemeTask, language: str, pair: Pair) -> tuple[dict[str, float], float]:
     """Every value of one language, and the mean of the headline ones."""
-    scorer = metric(task.metric)
+    labels = sorted({str(reference) for reference in pair.references if isinstance(reference, str)})
+    scorer = metric(task.metric).of(labels)
     sums = np.sum(scorer.outcomes(pair.predictions, pair.references, language), axis=0)
     return {name: float(value) for name, value in scorer.values(sums).items()}, float(scorer.score(sums))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,19 @@ SAVING = 20.0
 HISTORY, BEST = "evaluations.json", "best.safetensors"
 
 
+@dataclass(frozen=True)
+class Score:
+    """How states are scored on dev."""
+
+    of: Callable[[], float]
+    """The score of the network as it is."""
+    higher_is_better: bool = True
+
+    def best(self, scores: Iterable[float]) -> float:
+        """The best of some scores."""
+        return max(scores) if self.higher_is_better else min(scores)
+
+
 class ModelSelection(TrainerCallback):
     """Trainer's callback; all that it knows survives in a saved state."""
 
@@ -32,9 +46,9 @@ class ModelSelection(TrainerCallback):
         batches: Batches,
         progress: Progress,
         save_seconds: float,
-        score: Callable[[], float] | None,
+        score: Score | None,
     ) -> None:
-        """`score` gives the dev score of the network as it is; None where no task has a dev set.
+        """`score` is None where no task has a dev set.
 
         `save_seconds` is the least pause between two saves; 0 saves after every step.
         """
@@ -68,8 +82,9 @@ class ModelSelection(TrainerCallback):
 
     def _evaluate(self, step: int) -> None:
         assert self._score is not None
-        score = self._score()
-        better = not self.history or score > max(h["score"] for h in self.history)
+        score = self._score.of()
+        scores = [h["score"] for h in self.history]
+        better = not scores or (score not in scores and self._score.best([score, *scores]) == score)
         self.history.append({"step": step, "score": score})
         self._progress.note = f"dev {score:.1f}"
         if self._recipe.select == "best" and better:
@@ -79,11 +94,12 @@ class ModelSelection(TrainerCallback):
         """Put the best state back if the recipe keeps it, and score what is kept if that is not known yet."""
         if self._best is not None:
             self._network.load_state_dict(self._best)
-            self.kept_score = max(h["score"] for h in self.history)
+            assert self._score is not None
+            self.kept_score = self._score.best(h["score"] for h in self.history)
         elif self.history and self.history[-1]["step"] == len(self._batches):
             self.kept_score = self.history[-1]["score"]
         elif self._score is not None:
-            self.kept_score = self._score()
+            self.kept_score = self._score.of()
 
     def save(self, folder: Path) -> None:
         """Add what is known to a training state."""
