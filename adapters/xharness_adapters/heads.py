@@ -17,7 +17,14 @@ def _linear(inputs: int, outputs: int) -> nn.Linear:
 
 
 class FirstToken(nn.Module):
-    """Dense, tanh, linear on the first token: RobertaClassificationHead in transformers."""
+    """Dense, tanh, linear on the first token: RobertaClassificationHead in transformers.
+
+    Of a model that reads from left to right the first token has seen nothing; there it is the last real one, as in
+    transformers' LlamaForSequenceClassification.
+    """
+
+    causal = False
+    """Set by the harness where the encoder reads from left to right only."""
 
     def __init__(self, hidden: int, outputs: int, dropout: float) -> None:
         super().__init__()
@@ -27,7 +34,9 @@ class FirstToken(nn.Module):
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         """[batch, length, hidden] -> [batch, outputs]."""
-        first = torch.tanh(self.dense(self.dropout(states[:, 0])))
+        place = mask.sum(dim=1) - 1 if self.causal else torch.zeros(len(states), dtype=torch.long, device=states.device)
+        whole = states[torch.arange(len(states), device=states.device), place]
+        first = torch.tanh(self.dense(self.dropout(whole)))
         logits: Tensor = self.out(self.dropout(first))
         return logits
 

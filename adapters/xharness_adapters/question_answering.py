@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from xharness.adapter import Example, Feature
 from xharness.spec.task import Recipe, Task
+from xharness_adapters.offsets import placed_sub_words
 from xharness_adapters.template import sub_words, template_of
 
 if TYPE_CHECKING:
@@ -187,13 +188,8 @@ def spans(example: Example) -> list[tuple[str, int]]:
 def _contexts(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> dict[str, tuple[list[int], Offsets]]:
     """Sub-words and offsets of every distinct context; several questions share one."""
     texts = list(dict.fromkeys(e["context"] for e in examples))
-    found = tokenizer(
-        texts, add_special_tokens=False, return_offsets_mapping=True, return_attention_mask=False, verbose=False
-    )
-    return {
-        text: (ids, trimmed(text, offsets))
-        for text, ids, offsets in zip(texts, found["input_ids"], found["offset_mapping"], strict=True)
-    }
+    found = placed_sub_words(tokenizer, texts)
+    return {text: (ids, trimmed(text, offsets)) for text, (ids, offsets) in zip(texts, found, strict=True)}
 
 
 def trimmed(text: str, offsets: Sequence[tuple[int, int]]) -> Offsets:

@@ -72,6 +72,11 @@ class Retrieval:
             return "the text is empty."
         return None
 
+    def spoken(self, example: Example, column: str) -> str:
+        """The task's language on the source's side, English on the target's."""
+        foreign = column == "source" or (column == "text" and example.get("side") == "source")
+        return str(example["language"]) if foreign else "en"
+
     def splits(self, task: Task) -> tuple[Split, ...]:
         """Mining needs dev, to fit its threshold."""
         return ("dev", "test") if _options(task).kind == "mine" else ("test",)

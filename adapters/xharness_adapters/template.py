@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from xharness.errors import HarnessError, Problem
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -55,21 +57,29 @@ class Template:
 
 @lru_cache(maxsize=8)
 def template_of(tokenizer: PreTrainedTokenizerBase) -> Template:
-    """The template of a fast tokenizer, read off what it makes of two one-letter texts."""
-    one = tokenizer("a", return_special_tokens_mask=True)
-    inside = [i for i, special in enumerate(one["special_tokens_mask"]) if not special]
-    two = tokenizer("a", "b")
-    sides = two.sequence_ids(0)
-    first = [i for i, side in enumerate(sides) if side == 0]
-    second = [i for i, side in enumerate(sides) if side == 1]
+    """The template of a tokenizer, read off what it makes of two one-letter texts."""
+    alone = [tokenizer(letter, add_special_tokens=False)["input_ids"] for letter in "ab"]
+    one, two = tokenizer("a")["input_ids"], tokenizer("a", "b")
     ids, types = two["input_ids"], two.get("token_type_ids") or [0] * len(two["input_ids"])
+    single = _place(one, alone[0], 0)
+    first = _place(ids, alone[0], 0)
+    second = _place(ids, alone[1], first.stop)
     return Template(
-        before=tuple(one["input_ids"][: inside[0]]),
-        after=tuple(one["input_ids"][inside[-1] + 1 :]),
-        pair=(tuple(ids[: first[0]]), tuple(ids[first[-1] + 1 : second[0]]), tuple(ids[second[-1] + 1 :])),
-        middle_types=tuple(types[first[-1] + 1 : second[0]]),
-        second_type=types[second[0]],
+        before=tuple(one[: single.start]),
+        after=tuple(one[single.stop :]),
+        pair=(tuple(ids[: first.start]), tuple(ids[first.stop : second.start]), tuple(ids[second.stop :])),
+        middle_types=tuple(types[first.stop : second.start]),
+        second_type=types[second.start],
     )
+
+
+def _place(ids: Sequence[int], piece: Sequence[int], begin: int) -> range:
+    """Where a text stands in an input, from `begin` on."""
+    for start in range(begin, len(ids) - len(piece) + 1):
+        if list(ids[start : start + len(piece)]) == list(piece):
+            return range(start, start + len(piece))
+    what = "a letter is not tokenised alike by itself and between special tokens, so inputs cannot be put together."
+    raise HarnessError(Problem("the tokenizer", what, "Use a checkpoint with another tokenizer."))
 
 
 def sub_words(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:

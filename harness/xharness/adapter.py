@@ -196,6 +196,9 @@ class RetrievalAdapter(Adapter, Protocol):
     texts: ClassVar[tuple[str, ...]]
     """Columns whose texts are embedded; surrounding white space does not count."""
 
+    def spoken(self, example: Example, column: str) -> str:
+        """ISO 639-1 code of the language of a text of an example, for models that are told it."""
+
     def splits(self, task: Task) -> tuple[Split, ...]:
         """The splits whose sentences are embedded."""
 

@@ -24,6 +24,10 @@ def footnotes(run: Mapping[str, Any]) -> list[str]:
     notes.append("metrics: " + "; ".join(f"{m}: {', '.join(names)}" for m, names in metrics.items()))
     retrieval = [t for t in run["targets"] if run["tasks"][t]["adapter"] == "retrieval"]
     for name, checkpoint in run["checkpoints"].items():
+        if checkpoint.get("remote_code"):
+            notes.append(f"{name} ran Python code that came with the checkpoint")
+        for theirs, said in (checkpoint.get("languages") or {}).items():
+            notes.append(f"{name} is told '{said}' for texts in '{theirs}'")
         if retrieval:
             how = checkpoint["retrieval"]
             layer = "two thirds of the depth" if how["layer"] is None else f"hidden_states[{how['layer']}]"

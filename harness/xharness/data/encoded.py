@@ -50,6 +50,8 @@ class FeatureWriter:
             "target": feature.target,
             "weight": float(feature.weight),
         }
+        if feature.language:
+            row["language"] = feature.language
         for name, value in (feature.note or {}).items():
             row[NOTE + name] = value
         self._columns.add(row)
@@ -124,7 +126,13 @@ class Features:
 
         note = {name: columns[NOTE + name][number] for name in self._notes} or None
         return Feature(
-            columns["example"][number], columns["ids"][number], of("types"), of("target"), of("weight"), note
+            columns["example"][number],
+            columns["ids"][number],
+            of("types"),
+            of("target"),
+            of("weight"),
+            note,
+            of("language") or "",
         )
 
     @cached_property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ import xharness
 from xharness.data.fingerprints import file_sha256
 from xharness.data.hub import hub_commit, hub_file, hub_files
 from xharness.errors import CheckpointError, DataError, Problem, nearest
-from xharness.spec.encoder_config import TOKENIZER_FILES, TOKENIZER_KEYS, positions_in
+from xharness.spec.encoder_config import TOKENIZER_FILES, TOKENIZER_KEYS, languages_in, positions_in
 from xharness.spec.suite import BUILT_IN, Checkpoint
 
-CONFIG = "config.json"
+CONFIG, ADAPTER = "config.json", "adapter_config.json"
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,19 @@ class Identity:
     """The tokenizer by content: checkpoints that have the same one share what is encoded."""
     positions: int | None
     """Sub-words of an input at the most; None where only the loaded model can tell."""
+    languages: frozenset[str] | None = None
+    """Languages that it must be told of and knows, in ISO 639-1 codes; None for a model that is not told."""
 
 
 def identity_of(checkpoint: Checkpoint) -> Identity:
     """What a checkpoint is; CheckpointError where its files cannot be had."""
     try:
-        return _on_hub(checkpoint.hub, checkpoint) if checkpoint.hub else _in_folder(checkpoint)
+        found = _on_hub(checkpoint.hub, checkpoint) if checkpoint.hub else _in_folder(checkpoint)
     except DataError as error:
         raise CheckpointError(*error.problems) from None
+    said = f", languages {sorted(checkpoint.languages.items())}" if checkpoint.languages else ""
+    code = ", with its code" if checkpoint.remote_code else ""
+    return replace(found, content=found.content + said + code, tokenizer=found.tokenizer + code)
 
 
 def _on_hub(repo: str, checkpoint: Checkpoint) -> Identity:
@@ -47,26 +52,56 @@ def _on_hub(repo: str, checkpoint: Checkpoint) -> Identity:
     if files is None or CONFIG not in files:
         return Identity(content, content, None)
     config = _read(hub_file("model", repo, CONFIG, commit), checkpoint)
-    return Identity(content, _tokenizer(files, config) or content, positions_in(config))
+    return _identity(content, files, config)
 
 
 def _in_folder(checkpoint: Checkpoint) -> Identity:
     folder = builtin_folder(checkpoint.builtin) if checkpoint.builtin else Path(str(checkpoint.path)).expanduser()
     if not folder.is_dir():
         raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", f"the folder {folder} does not exist."))
+    adapter = folder / ADAPTER
+    if adapter.is_file() and not (folder / CONFIG).is_file():
+        return _on_base(folder, checkpoint)
     if not (folder / CONFIG).is_file():
         what = f"{folder} has no {CONFIG}."
         raise CheckpointError(
             Problem(f"checkpoint {checkpoint.name}", what, "A checkpoint is a folder saved by transformers.")
         )
-    wanted = ("*.json", "*.safetensors", "*.bin", "*.model", "*.txt", *TOKENIZER_FILES)
+    files, content = _files(folder, checkpoint)
+    config = _read(folder / CONFIG, checkpoint)
+    return _identity(content, files, config)
+
+
+def _files(folder: Path, checkpoint: Checkpoint) -> tuple[dict[str, str], str]:
+    """Name -> checksum of a folder's files, and one checksum over all."""
+    wanted = ["*.json", "*.safetensors", "*.bin", "*.model", "*.txt", *TOKENIZER_FILES]
+    wanted += ["*.py"] if checkpoint.remote_code else []
     files = {path.name: file_sha256(path) for path in sorted({p for pattern in wanted for p in folder.glob(pattern)})}
     digest = hashlib.sha256()
     for name, checksum in files.items():
         digest.update(f"{name} {checksum}\n".encode())
-    content = f"files:{digest.hexdigest()}"
-    config = _read(folder / CONFIG, checkpoint)
-    return Identity(content, _tokenizer(files, config) or content, positions_in(config))
+    return files, f"files:{digest.hexdigest()}"
+
+
+def _on_base(folder: Path, checkpoint: Checkpoint) -> Identity:
+    """A PEFT folder: its own files and the checkpoint that they are put on."""
+    files, content = _files(folder, checkpoint)
+    told = _read(folder / ADAPTER, checkpoint)
+    named = str(told.get("base_model_name_or_path") or "")
+    place = {"path": named} if Path(named).expanduser().is_dir() else {"hub": named, "revision": told.get("revision")}
+    try:
+        base = identity_of(Checkpoint(name=checkpoint.name, **place))
+    except ValueError:
+        what = f"{ADAPTER} of {folder} names the model '{named}', which is neither a folder nor a repository."
+        raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", what)) from None
+    tokenizer = _tokenizer(files, {}) if "tokenizer_config.json" in files else base.tokenizer
+    return replace(base, content=f"{content} on {base.content}", tokenizer=tokenizer)
+
+
+def _identity(content: str, files: Mapping[str, str], config: Mapping[str, Any]) -> Identity:
+    known = languages_in(config)
+    languages = None if known is None else frozenset(known)
+    return Identity(content, _tokenizer(files, config) or content, positions_in(config), languages)
 
 
 def _read(path: Path, checkpoint: Checkpoint) -> dict[str, Any]:

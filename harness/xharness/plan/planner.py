@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 from xharness.adapter import LabellingAdapter, load_adapter, retrieval_adapter
 from xharness.collect.cells import Cell
 from xharness.data import fingerprints as data
-from xharness.errors import HarnessError
+from xharness.errors import CheckpointError, HarnessError, Problem, listed
 from xharness.plan.identity import Identity, identity_of
 from xharness.plan.plan import Plan, Step
 from xharness.spec.device import Device
@@ -84,7 +84,7 @@ class Planner:
         target = self.loaded.tasks[cell.target]
         if cell.languages:
             target = target.model_copy(update={"languages": cell.languages})
-        identity = self._identity(checkpoint).content
+        identity = self._told_languages(checkpoint, target)
         origin = {"checkpoint": checkpoint, "identity": identity, "device": self.device, "plugins": self.plugins}
         parent = self._intermediate(plan, cell, origin)
         if not load_adapter(target.adapter).trains:
@@ -221,6 +221,18 @@ class Planner:
             self._encodes[known] = step
         plan.steps.setdefault(step.key, step)
         return step.key
+
+    def _told_languages(self, checkpoint: Checkpoint, target: Task) -> str:
+        """The checkpoint by content; CheckpointError where it must be told a language of the target that it lacks."""
+        identity = self._identity(checkpoint)
+        said = {language: checkpoint.languages.get(language, language) for language in (ENGLISH, *target.languages)}
+        lacking = [] if identity.languages is None else [k for k, v in said.items() if v not in identity.languages]
+        if lacking:
+            what = f"it must be told the language of a text, and does not know {listed(lacking)}."
+            known = ", ".join(sorted(identity.languages or ()))
+            hint = f'Say in its table which one of {known} to use: languages = {{ {lacking[0]} = "…" }}.'
+            raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", what, hint))
+        return identity.content
 
     def _identity(self, checkpoint: Checkpoint) -> Identity:
         return self._remember(("identity", checkpoint.name), lambda: identity_of(checkpoint))

@@ -24,3 +24,13 @@ def positions_in(config: Mapping[str, Any]) -> int | None:
     if most < 0:
         return BOUNDLESS
     return int(most) - (int(config.get("pad_token_id", 1)) + 1 if config.get("model_type") in ROBERTAS else 0)
+
+
+def languages_in(config: Mapping[str, Any]) -> dict[str, int] | None:
+    """ISO 639-1 code -> number of the languages that a model is told of; None for one that is not told."""
+    if config.get("model_type") == "xlm" and config.get("use_lang_emb", True) and int(config.get("n_langs", 1)) > 1:
+        return {str(name): int(number) for name, number in (config.get("lang2id") or {}).items()}
+    if config.get("model_type") == "xmod":
+        names = config.get("languages") or ()
+        return {str(name).partition("_")[0]: number for number, name in reversed(list(enumerate(names)))}
+    return None

@@ -15,8 +15,9 @@ class Retrieval(Spec):
 
     layer: int | None = None
     """Index into hidden_states (0: the embeddings); negative counts from the end; None: two thirds of the depth."""
-    pooling: Literal["mean", "cls"] = "mean"
-    """`mean` over real tokens, special ones included, as XTREME does; or the first token."""
+    pooling: Literal["mean", "cls", "last"] = "mean"
+    """`mean` over real tokens, special ones included, as XTREME does; the first token; or the last one, which is the
+    only one that a model which reads from left to right has seen everything at."""
     prefix: str = ""
     """Text put before every sentence, for encoders trained with one (`query: `)."""
 
@@ -34,6 +35,10 @@ class Checkpoint(Spec):
     builtin: str | None = None
     revision: str | None = None
     retrieval: Retrieval = Retrieval()
+    languages: dict[str, str] = {}
+    """For models that are told the language of a text (XLM, X-MOD): the one to say in place of one they lack."""
+    remote_code: bool = False
+    """Whether Python code that comes with the checkpoint is run."""
 
     def rules(self) -> None:
         """One origin."""

@@ -19,15 +19,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from xharness.data.encoded import EncodedRetrieval, Features
+from xharness.data.encoded import EncodedRetrieval
 from xharness.errors import CheckpointError, Problem
 from xharness.spec.suite import Retrieval
 from xharness.steps.context import StepContext
 from xharness.steps.embed import Embed
-from xharness.training.checkpoints import depth_of, folder_origin, load_encoder, origin_of, require_rows
+from xharness.training.checkpoints import depth_of, folder_origin, load_encoder, origin_of, reads_forward, require_rows
 from xharness.training.devices import Hardware, hardware
 from xharness.training.features import budgeted, pad
+from xharness.training.language_inputs import LanguageInputs, language_inputs
 from xharness.training.network import ENCODER
+from xharness.training.padding import read
 from xharness.training.progress import Progress
 
 VECTORS, ABOUT = "embeddings.npy", "embedding.json"
@@ -40,7 +42,7 @@ def embed(work: Embed, context: StepContext) -> dict[str, Any]:
     began = time.monotonic()
     machine = hardware(work.device)
     encoder = load_encoder(
-        folder_origin(work.checkpoint.name, context.folder(work.parent) / ENCODER)
+        folder_origin(work.checkpoint.name, context.folder(work.parent) / ENCODER, work.checkpoint.remote_code)
         if work.parent
         else origin_of(work.checkpoint, work.identity)
     )
@@ -49,12 +51,19 @@ def embed(work: Embed, context: StepContext) -> dict[str, Any]:
     encoder.to(machine.device).eval()
     how = work.checkpoint.retrieval
     layer = layer_of(encoder, how, work.checkpoint.name)
+    if how.pooling == "cls" and reads_forward(encoder.config):
+        what = "retrieval.pooling is cls, but of a model that reads from left to right the first token sees nothing."
+        raise CheckpointError(Problem(f"checkpoint {work.checkpoint.name}", what, "Use mean or last."))
+    if encoder.config.model_type == "canine" and layer != depth_of(encoder):  # type: ignore[union-attr]
+        what = f"layer {layer} of CANINE has one state for several characters; only its last layer has one for each."
+        raise CheckpointError(Problem(f"checkpoint {work.checkpoint.name}", what, "Set retrieval.layer = -1."))
     n, width = len(encoded.sentences), int(encoder.config.hidden_size)  # type: ignore[union-attr, arg-type]
     kind = np.float16 if n >= MANY else np.float32
     vectors = np.lib.format.open_memmap(context.out / VECTORS, mode="w+", dtype=kind, shape=(n, width))
     _reserve(context.out / VECTORS)
     progress = Progress(context.report, n, "sentences", work.label)
-    for where, found, tokens in embedded(encoder, encoded.sentences, encoded.padding, layer, how, machine):
+    languages = language_inputs(encoder.config, work.checkpoint.languages)
+    for where, found, tokens in embedded(encoder, encoded, layer, how, machine, languages):
         vectors[where] = found
         progress.add(len(where), tokens)
     vectors.flush()
@@ -93,18 +102,24 @@ def _reserve(path: Path) -> None:
 
 
 def embedded(
-    encoder: nn.Module, sentences: Features, padding: int, layer: int, how: Retrieval, machine: Hardware
+    encoder: nn.Module,
+    encoded: EncodedRetrieval,
+    layer: int,
+    how: Retrieval,
+    machine: Hardware,
+    languages: LanguageInputs | None = None,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], int]]:
     """(numbers of sentences, embeddings, tokens) batch by batch, the longest sentences first."""
     config: Any = encoder.config
     budget = machine.budget(int(config.hidden_size), int(config.num_hidden_layers), training=False)
+    sentences, padding = encoded.sentences, encoded.padding
     lengths, ones = sentences.lengths, np.ones(len(sentences), dtype=np.int64)
     waiting = deque(np.array(batch) for batch in budgeted(lengths, ones, budget))
     while waiting:
         batch = waiting.popleft()
         features = [sentences[number] for number in batch.tolist()]
         try:
-            vectors = _pooled(encoder, pad(features, padding, machine.device), layer, how, machine)
+            vectors = _pooled(encoder, pad(features, padding, machine.device, None, languages), layer, how, machine)
         except torch.OutOfMemoryError:
             budget = machine.halved(budget)
             left = np.concatenate([batch, *waiting])
@@ -118,9 +133,12 @@ def _pooled(
 ) -> NDArray[np.float32]:
     """[sentences, hidden] of one batch: the first token, or the mean over real tokens, special ones included."""
     with torch.inference_mode(), machine.autocast():
-        states = hidden_state(encoder, inputs, layer).float()
+        states = read(encoder, inputs, lambda given: hidden_state(encoder, given, layer)).float()
     if how.pooling == "cls":
         return states[:, 0].cpu().numpy()
+    if how.pooling == "last":
+        ends = inputs["attention_mask"].sum(dim=1) - 1
+        return states[torch.arange(len(states), device=states.device), ends].cpu().numpy()
     mask = inputs["attention_mask"].unsqueeze(-1)
     return ((states * mask).sum(dim=1) / mask.sum(dim=1)).cpu().numpy()
 
@@ -153,7 +171,9 @@ def hidden_state(encoder: nn.Module, inputs: dict[str, Tensor], layer: int) -> T
         return reached.states
     finally:
         hook.remove()
-    raise AssertionError("a layer of the encoder was not run")
+    # Some call their layers' `forward` by name, past all hooks.
+    told: Tensor = encoder(**inputs, output_hidden_states=True).hidden_states[layer]
+    return told
 
 
 class Embeddings:

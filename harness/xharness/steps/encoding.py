@@ -63,7 +63,10 @@ def _features(work: Encode, context: StepContext, tokenizer: Any, tell: Tell) ->
     noted = not work.train or isinstance(adapter, FreshTargets)
 
     def made(chunk: list[Example]) -> tuple[list[Example], list[Feature]]:
-        return chunk, adapter.encode(task, chunk, tokenizer, recipe, work.train)
+        features = adapter.encode(task, chunk, tokenizer, recipe, work.train)
+        # A tokenizer without special tokens makes nothing of an empty text; a model needs something to read.
+        filler = [tokenizer.pad_token_id]
+        return chunk, [f if len(f.ids) else replace(f, ids=filler, types=None) for f in features]
 
     def read(language: str) -> list[int]:
         """A language's run of examples."""
@@ -151,8 +154,8 @@ def _sentences(work: Encode, context: StepContext, tokenizer: Any, tell: Tell) -
     others = [name for name in ("id", *adapter.columns) if name not in adapter.texts]
     numbers = Numbers()
 
-    def numbered(split: Split, language: str) -> Iterator[str]:
-        """Every new sentence of a split; its rows are written on the way."""
+    def numbered(split: Split, language: str) -> Iterator[tuple[str, str]]:
+        """Every new sentence of a split with its language; its rows are written on the way."""
         for example in _rows(work, split, language):
             row: dict[str, Any] = {n: str(example[n]) if example.get(n) not in (None, "") else None for n in others}
             for name in adapter.texts:
@@ -160,19 +163,19 @@ def _sentences(work: Encode, context: StepContext, tokenizer: Any, tell: Tell) -
                 if isinstance(text := example.get(name), str):
                     row[name], new = numbers.of(text.strip())
                     if new:
-                        yield text.strip()
+                        yield text.strip(), adapter.spoken(example, name)
             rows.add(row)
             tell(1)
 
-    def tokens(texts: Sequence[str]) -> list[list[int]]:
+    def tokens(texts: Sequence[tuple[str, str]]) -> list[tuple[list[int], str]]:
         found: list[list[int]] = tokenizer(
-            [work.prefix + text for text in texts],
+            [work.prefix + text for text, _ in texts],
             truncation=True,
             max_length=work.max_length,
             return_attention_mask=False,
             verbose=False,
         )["input_ids"]
-        return found
+        return [(ids, language) for ids, (_, language) in zip(found, texts, strict=True)]
 
     def read(language: str) -> dict[str, list[int]]:
         """A language's runs of rows, by split."""
@@ -180,8 +183,8 @@ def _sentences(work: Encode, context: StepContext, tokenizer: Any, tell: Tell) -
         for split in work.splits:
             begin = rows.rows
             for found in ahead(tokens, chunks(numbered(split, language), CHUNK)):
-                for ids in found:
-                    sentences.add(Feature(0, ids), sentences.features)
+                for ids, spoken in found:
+                    sentences.add(Feature(0, ids or [tokenizer.pad_token_id], language=spoken), sentences.features)
             spans[split] = [begin, rows.rows]
         return spans
 

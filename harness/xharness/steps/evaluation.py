@@ -21,7 +21,8 @@ def evaluate(work: Evaluate, context: StepContext) -> dict[str, Any]:
     """Predict and score; a language without data is recorded, the others are scored."""
     began = time.monotonic()
     machine = hardware(work.device, work.precision)
-    network, task = load_tuned(context.folder(work.parent or ""), work.tuned_on, work.target)
+    instead = work.checkpoint.languages
+    network, task = load_tuned(context.folder(work.parent or ""), work.tuned_on, work.target, instead)
     network.to(machine.device)
     adapter, encoded = tunable_adapter(task.adapter), Encoded(context.folder(work.encoded))
     drawn = isinstance(adapter, FreshTargets)

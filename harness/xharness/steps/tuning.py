@@ -58,20 +58,22 @@ def tune(work: Tune, context: StepContext) -> dict[str, Any]:
     machine = hardware(work.device, work.recipe.precision)
     parent = context.folder(work.parent) if work.parent else None
     origin = (
-        folder_origin(work.checkpoint.name, parent / ENCODER) if parent else origin_of(work.checkpoint, work.identity)
+        folder_origin(work.checkpoint.name, parent / ENCODER, work.checkpoint.remote_code)
+        if parent
+        else origin_of(work.checkpoint, work.identity)
     )
     sets, devs = _data(work, context)
     tokenizer, encoder = load_tokenizer(origin), load_encoder(origin)
     tasks = {name: held.task for name, held in sets.items()}
     for held in sets.values():
         require_rows(work.checkpoint, encoder, held.encoded.vocabulary)
-    network = Network(encoder, tasks, work.seed)
+    network = Network(encoder, tasks, work.seed, work.checkpoint.languages)
     trimmed = None
     if not any(isinstance(a, (LanguageModelling, FreshTargets)) for a in network.adapters.values()):
-        rows = network.encoder.get_input_embeddings().num_embeddings  # type: ignore[operator]
         read = [*(held.encoded for held in sets.values()), *(dev.encoded for dev in devs)]
-        used = np.logical_or.reduce([encoded.features.used(rows) for encoded in read])
-        trimmed = trim_vocabulary(network.encoder, used, tokenizer.all_special_ids, work.recipe.weight_decay)
+        trimmed = trim_vocabulary(
+            network.encoder, [e.features for e in read], tokenizer.all_special_ids, work.recipe.weight_decay
+        )
     batches = Batches(sets, work.recipe.batch_size, work.recipe.epochs, work.seed)
     loaded = time.monotonic()
 

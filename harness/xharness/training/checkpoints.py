@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import json
 import re
+import sys
 from collections import OrderedDict
 from dataclasses import dataclass
 from importlib.resources import files
@@ -18,7 +20,15 @@ from typing import Any
 import torch
 import transformers
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import (
+    MODEL_FOR_TEXT_ENCODING_MAPPING,
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    ByT5Tokenizer,
+    CanineTokenizer,
+    PreTrainedModel,
+)
 from transformers.models.auto import modeling_auto
 
 from xharness.errors import CheckpointError, Problem
@@ -41,6 +51,8 @@ class Origin:
     place: str
     """Hub id or folder."""
     revision: str | None = None
+    remote_code: bool = False
+    """Whether its own Python code is run."""
 
     @property
     def local(self) -> bool:
@@ -53,18 +65,21 @@ def origin_of(checkpoint: Checkpoint, identity: str = "") -> Origin:
     if checkpoint.hub:
         # The identity pins the commit: a branch may have moved since the plan was made.
         commit = re.search(r"\b[0-9a-f]{40}\b", identity)
-        return Origin(checkpoint.name, checkpoint.hub, commit[0] if commit else checkpoint.revision)
+        revision = commit[0] if commit else checkpoint.revision
+        return Origin(checkpoint.name, checkpoint.hub, revision, checkpoint.remote_code)
     if checkpoint.builtin:
         folder = Path(str(files("xharness.micro"))) / "encoder"
     else:
         folder = Path(str(checkpoint.path)).expanduser()
     if not folder.is_dir():
         raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", f"the folder {folder} does not exist."))
-    return folder_origin(checkpoint.name, folder)
+    return folder_origin(checkpoint.name, folder, checkpoint.remote_code)
 
 
-def folder_origin(name: str, folder: Path) -> Origin:
+def folder_origin(name: str, folder: Path, remote_code: bool = False) -> Origin:
     """A folder as an origin; CheckpointError when it holds no model."""
+    if (folder / ADAPTER).is_file():
+        return Origin(name, str(folder), None, remote_code)
     if not (folder / "config.json").is_file():
         raise CheckpointError(
             Problem(f"checkpoint {name}", f"{folder} is no model: it has no config.json.",
@@ -72,7 +87,7 @@ def folder_origin(name: str, folder: Path) -> Origin:
         )  # fmt: skip
     if not any(folder.glob("*.safetensors")) and not any(folder.glob("pytorch_model*.bin")):
         raise CheckpointError(Problem(f"checkpoint {name}", f"{folder} has no weights (*.safetensors)."))
-    return Origin(name, str(folder))
+    return Origin(name, str(folder), None, remote_code)
 
 
 def _problem(origin: Origin, what: str, error: Exception | None = None) -> CheckpointError:
@@ -81,34 +96,65 @@ def _problem(origin: Origin, what: str, error: Exception | None = None) -> Check
 
 
 def load_config(origin: Origin) -> Any:
-    """The configuration; CheckpointError unless it is a text encoder's."""
+    """The configuration; CheckpointError unless it is a text model's."""
+    if origin.local and (Path(origin.place) / ADAPTER).is_file():
+        origin = _base_of(origin)
     try:
-        config = AutoConfig.from_pretrained(origin.place, revision=origin.revision)
+        config = AutoConfig.from_pretrained(
+            origin.place, revision=origin.revision, trust_remote_code=origin.remote_code
+        )
     except Exception as error:  # hub, file and format errors of many libraries
+        if "trust_remote_code" in str(error):
+            what = f"{origin.place} needs Python code of its own"
+            hint = "Read that code first; then say `remote_code = true` in the checkpoint's table."
+            raise CheckpointError(Problem(f"checkpoint {origin.name}", f"{what}.", hint)) from None
         raise _problem(origin, f"{origin.place} cannot be read as a transformers model", error) from error
-    kind = config.model_type
-    if getattr(config, "is_encoder_decoder", False):
-        raise _problem(origin, f"{origin.place} is an encoder-decoder ({kind}), not an encoder")
-    masked = modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
-    causal = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-    if getattr(config, "is_decoder", False) or (kind in causal and kind not in masked):
-        raise _problem(origin, f"{origin.place} is a decoder-only language model ({kind}), not an encoder")
-    if not isinstance(getattr(config, "hidden_size", None), int) or not getattr(config, "vocab_size", None):
-        raise _problem(origin, f"{origin.place} is not a text encoder ({kind})")
+    if not isinstance(getattr(config, "hidden_size", None), int) or not (
+        getattr(config, "vocab_size", None) or config.model_type in HASHED
+    ):
+        raise _problem(origin, f"{origin.place} is not a text encoder ({config.model_type})")
+    # Nothing is generated: keys and values of earlier tokens are not asked for again.
+    config.use_cache = False
     return config
 
 
-def load_encoder(origin: Origin) -> nn.Module:
-    """The encoder in float32 without pooler; CheckpointError when it is none or parts of it are missing."""
-    config = load_config(origin)
+HASHED = ("canine",)
+"""Model types that read characters without a vocabulary."""
+
+
+def class_of(config: Any, origin: Origin) -> Any:
+    """The class that is loaded: the encoder; of encoder-decoder models the whole, unless the encoder is saved alone."""
+    if origin.remote_code and "AutoModel" in (getattr(config, "auto_map", None) or {}):
+        return AutoModel
+    if type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING and config.model_type.endswith("t5"):
+        return MODEL_FOR_TEXT_ENCODING_MAPPING[type(config)]
     try:
         kind: Any = AutoModel._model_mapping[type(config)]
         kind = kind[0] if isinstance(kind, (tuple, list)) else kind
     except KeyError as error:
         raise _problem(origin, f"{origin.place} has no encoder in transformers ({config.model_type})") from error
-    if getattr(kind, "main_input_name", "input_ids") != "input_ids":
-        raise _problem(origin, f"{origin.place} reads {kind.main_input_name}, not text")
-    extra = {"add_pooling_layer": False} if "add_pooling_layer" in inspect.signature(kind.__init__).parameters else {}
+    for name in config.architectures or ():
+        alone = getattr(sys.modules[kind.__module__], name, None)
+        if name.endswith("Encoder") and isinstance(alone, type) and issubclass(alone, PreTrainedModel):
+            return alone
+    return kind
+
+
+def load_encoder(origin: Origin) -> nn.Module:
+    """The encoder in float32 without pooler; CheckpointError when it is none or parts of it are missing."""
+    adapter = None
+    if origin.local and (Path(origin.place) / ADAPTER).is_file():
+        adapter, origin = origin, _base_of(origin)
+    config = load_config(origin)
+    kind = class_of(config, origin)
+    main = getattr(kind, "main_input_name", "input_ids")
+    if main != "input_ids":
+        raise _problem(origin, f"{origin.place} reads {main}, not text")
+    extra: dict[str, Any] = {}
+    if kind is AutoModel:
+        extra["trust_remote_code"] = True
+    elif "add_pooling_layer" in inspect.signature(kind.__init__).parameters:
+        extra["add_pooling_layer"] = False
     try:
         model, info = kind.from_pretrained(
             origin.place,
@@ -124,30 +170,98 @@ def load_encoder(origin: Origin) -> nn.Module:
     if missing or info.get("mismatched_keys"):
         wrong = missing or [str(k) for k in info["mismatched_keys"]]
         raise _problem(origin, f"{len(wrong)} weights of {origin.place} are missing or misshapen, first {wrong[0]}")
+    if adapter is not None:
+        model = _adapted(model, adapter)
+    if getattr(model.config, "is_encoder_decoder", False) and hasattr(model, "decoder"):
+        model = model.get_encoder()
     found: nn.Module = model
     return found
 
 
+ADAPTER = "adapter_config.json"
+"""File of a folder that `peft` saved: small weights on top of another checkpoint."""
+
+
+def _base_of(origin: Origin) -> Origin:
+    """The checkpoint that a PEFT folder's weights are put on."""
+    told = json.loads((Path(origin.place) / ADAPTER).read_text(encoding="utf-8"))
+    base = told.get("base_model_name_or_path")
+    if not base:
+        raise _problem(origin, f"{ADAPTER} of {origin.place} does not say which model it belongs to")
+    return Origin(origin.name, str(base), told.get("revision"), origin.remote_code)
+
+
+def _adapted(model: Any, origin: Origin) -> Any:
+    """The model with a PEFT folder's weights merged into its own."""
+    try:
+        from peft import PeftModel
+    except ImportError:
+        what = f"{origin.place} holds PEFT weights, and the library `peft` is not installed."
+        raise CheckpointError(
+            Problem(f"checkpoint {origin.name}", what, "Install it: `pip install 'xharness-stilts[peft]'`.")
+        ) from None
+    try:
+        return PeftModel.from_pretrained(model, origin.place).merge_and_unload()
+    except Exception as error:
+        raise _problem(origin, f"the PEFT weights of {origin.place} cannot be put on their model", error) from error
+
+
+def word_embeddings(encoder: nn.Module) -> nn.Module | None:
+    """The table of word embeddings; None where there is none (characters that are hashed)."""
+    try:
+        found: nn.Module = encoder.get_input_embeddings()  # type: ignore[operator]
+    except NotImplementedError:
+        return None
+    return found if hasattr(found, "num_embeddings") else None
+
+
+def reads_forward(config: Any) -> bool:
+    """Whether a model reads from left to right only, so that no token but the last has seen the whole input."""
+    masked = modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    causal = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    if getattr(config, "is_encoder_decoder", False) or config.model_type in CROSSING:
+        return False
+    return bool(getattr(config, "is_decoder", False)) or (
+        config.model_type in causal and config.model_type not in masked
+    )
+
+
+CROSSING = ("t5", "mt5", "umt5", "bart", "mbart", "m2m_100")
+"""Encoder-decoder model types: their encoders see the whole input, and say nothing of it when they are saved alone."""
+
+
+TOKENIZER = "tokenizer_config.json"
 FEWEST_PIECES = 16
 """Of a tokenizer that was read and not made up."""
 _tokenizers: OrderedDict[str, Any] = OrderedDict()
 
 
 def load_tokenizer(origin: Origin) -> Any:
-    """The fast tokenizer; kept for the next step, since a large vocabulary takes a second to read."""
+    """The tokenizer; kept for the next step, since a large vocabulary takes a second to read."""
     key = _tokenizer_key(origin)
     if key in _tokenizers:
         _tokenizers.move_to_end(key)
         return _tokenizers[key]
+    if origin.local and (Path(origin.place) / ADAPTER).is_file() and not (Path(origin.place) / TOKENIZER).is_file():
+        return load_tokenizer(_base_of(origin))
     try:
-        tokenizer = AutoTokenizer.from_pretrained(origin.place, revision=origin.revision)
+        tokenizer = AutoTokenizer.from_pretrained(
+            origin.place, revision=origin.revision, trust_remote_code=origin.remote_code
+        )
     except Exception as error:
         raise _problem(origin, f"{origin.place} has no tokenizer that can be read", error) from error
-    if not tokenizer.is_fast:
-        raise _problem(origin, f"the tokenizer of {origin.place} is a slow one, without character offsets")
     if tokenizer.pad_token_id is None:
-        raise _problem(origin, f"the tokenizer of {origin.place} has no padding token")
-    if len(tokenizer) - len(tokenizer.all_special_ids) < FEWEST_PIECES:
+        # Decoder-only models have none. Padding is masked, so any token does; a new one would need a new embedding.
+        borrowed = tokenizer.eos_token or tokenizer.unk_token
+        if borrowed is None:
+            raise _problem(
+                origin, f"the tokenizer of {origin.place} has no padding token, and none to use in its place"
+            )
+        tokenizer.pad_token = borrowed
+    # We pad on the right ourselves; what a tokenizer cuts, it cuts there too.
+    tokenizer.padding_side = tokenizer.truncation_side = "right"
+    made_of_files = not isinstance(tokenizer, (CanineTokenizer, ByT5Tokenizer))
+    if made_of_files and len(tokenizer) - len(tokenizer.all_special_ids) < FEWEST_PIECES:
         # transformers builds an empty one when the files are missing.
         raise _problem(origin, f"{origin.place} has no tokenizer files (tokenizer.json)")
     _tokenizers[key] = tokenizer
@@ -170,7 +284,8 @@ def _tokenizer_key(origin: Origin) -> str:
 
 def require_rows(checkpoint: Checkpoint, encoder: nn.Module, vocabulary: int) -> None:
     """CheckpointError when the encoder has no rows for all sub-words of its tokenizer."""
-    rows = encoder.get_input_embeddings().num_embeddings  # type: ignore[operator]
+    words = word_embeddings(encoder)
+    rows: Any = vocabulary if words is None else words.num_embeddings
     if vocabulary > rows:
         what = f"its tokenizer has {vocabulary} sub-words, its encoder only {rows}."
         raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", what))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xharness.adapter import Feature
+from xharness.training.language_inputs import LanguageInputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,15 @@ def budgeted_items(items: Sequence[Item], tokens: int) -> Iterator[list[Item]]:
 
 
 def pad(
-    features: Sequence[Feature], padding: int, device: torch.device, ids: NDArray[np.int32] | None = None
+    features: Sequence[Feature],
+    padding: int,
+    device: torch.device,
+    ids: NDArray[np.int32] | None = None,
+    languages: LanguageInputs | None = None,
 ) -> dict[str, Tensor]:
     """Features as `input_ids`, `attention_mask` and, where there are segments, `token_type_ids` [batch, length].
 
-    `ids` renames the sub-words (see `trimmed`).
+    `ids` renames the sub-words (see `trimmed_vocabulary`); `languages` says what a model is told of the language.
     """
     width = max(len(f.ids) for f in features)
     if device.type == "cuda":
@@ -75,6 +80,8 @@ def pad(
         if types is not None and feature.types is not None:
             types[row, :length] = feature.types
     arrays = {"input_ids": tokens, "attention_mask": mask} | ({"token_type_ids": types} if types is not None else {})
+    if languages is not None:
+        arrays |= languages([f.language for f in features], width)
     return {name: _moved(torch.from_numpy(array), device) for name, array in arrays.items()}
 
 

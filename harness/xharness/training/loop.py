@@ -25,6 +25,7 @@ from xharness.adapter import Feature, FreshTargets, WholeBatch
 from xharness.spec.task import Recipe
 from xharness.store.files import broken, read_json, seal, sync, write_json
 from xharness.training.batches import Batches
+from xharness.training.checkpoints import word_embeddings
 from xharness.training.devices import Hardware
 from xharness.training.features import Item, budgeted_items, pad
 from xharness.training.network import Network
@@ -135,7 +136,8 @@ class Training(Trainer):
         return total
 
     def _outputs(self, task: str, features: Sequence[Feature]) -> Tensor:
-        inputs = pad(features, self.tokenizer.pad_token_id, self.machine.device, self.ids)
+        padding, languages = self.tokenizer.pad_token_id, self.network.languages
+        inputs = pad(features, padding, self.machine.device, self.ids, languages)
         return self.network.outputs(task, inputs, features)
 
     def _step_of_whole(
@@ -187,10 +189,11 @@ class Training(Trainer):
 
         There, rows without gradient must not change the sum's last bit: training with them trimmed is the same.
         """
-        words = self.network.encoder.get_input_embeddings().weight  # type: ignore[operator]
+        embeddings = word_embeddings(self.network.encoder)
+        words: Any = None if embeddings is None else embeddings.weight
         held = [p for p in self._parameters if p.grad is not None]
         norms = [torch.nn.utils.get_total_norm([p.grad for p in held if p is not words and p.grad is not None])]
-        if words.grad is not None:
+        if words is not None and words.grad is not None:
             norms.append(torch.linalg.vector_norm(words.grad, dtype=torch.float64).float())
         norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
         torch.nn.utils.clip_grads_with_norm_(held, self.args.max_grad_norm, norm)

@@ -21,7 +21,9 @@ from torch import Tensor, nn
 from xharness.adapter import ChosenPositions, Feature, LabellingAdapter, tunable_adapter
 from xharness.errors import CheckpointError, Problem
 from xharness.spec.task import Task
-from xharness.training.checkpoints import dropout_of, folder_origin, load_encoder
+from xharness.training.checkpoints import dropout_of, folder_origin, load_encoder, reads_forward
+from xharness.training.language_inputs import language_inputs
+from xharness.training.padding import read
 
 ENCODER, HEADS, LINEAGE = "encoder", "heads.safetensors", "lineage.json"
 
@@ -29,8 +31,12 @@ ENCODER, HEADS, LINEAGE = "encoder", "heads.safetensors", "lineage.json"
 class Network(nn.Module):
     """Encoder and heads; a batch goes through the head of its one task."""
 
-    def __init__(self, encoder: nn.Module, tasks: Mapping[str, Task], seed: int = 0) -> None:
+    def __init__(
+        self, encoder: nn.Module, tasks: Mapping[str, Task], seed: int = 0, instead: Mapping[str, str] | None = None
+    ) -> None:
+        """`instead` names languages to be said in the place of those that the encoder lacks."""
         super().__init__()
+        self.languages = language_inputs(encoder.config, instead or {})
         self.encoder = encoder
         self.tasks = dict(tasks)
         self.adapters = {name: tunable_adapter(task.adapter) for name, task in tasks.items()}
@@ -44,6 +50,9 @@ class Network(nn.Module):
                 torch.manual_seed(seed * 1_000_003 + zlib.crc32(name.encode()))
                 heads[self.names[name]] = self.adapters[name].head(task, hidden, dropout)
         self.heads = nn.ModuleDict(heads)
+        for module in self.heads.modules():
+            if hasattr(module, "causal"):
+                setattr(module, "causal", reads_forward(encoder.config))  # noqa: B010
 
     @property
     def size(self) -> tuple[int, int]:
@@ -56,7 +65,8 @@ class Network(nn.Module):
 
         With `places` (rows, columns) the head sees those sub-words alone: [places, values].
         """
-        states, mask = self.encoder(**inputs).last_hidden_state, inputs["attention_mask"]
+        mask = inputs["attention_mask"]
+        states = read(self.encoder, inputs, lambda given: self.encoder(**given).last_hidden_state)
         head = self.heads[self.names[task]]
         if places is None:
             outputs: Tensor = head(states, mask)
@@ -108,7 +118,9 @@ def read_lineage(folder: Path) -> dict[str, Any]:
     return found
 
 
-def load_tuned(folder: Path, tuned_on: str, target: Task) -> tuple[Network, Task]:
+def load_tuned(
+    folder: Path, tuned_on: str, target: Task, instead: Mapping[str, str] | None = None
+) -> tuple[Network, Task]:
     """Network with one trained head, and the target under that head's labels.
 
     Raises CheckpointError when the head is not in the folder or was trained on other labels.
@@ -132,8 +144,10 @@ def load_tuned(folder: Path, tuned_on: str, target: Task) -> tuple[Network, Task
         )
     # The head's order of labels decides what its outputs mean.
     target = target.model_copy(update={"labels": labels}) if by_label else target
-    origin = folder_origin(str(lineage.get("checkpoint", {}).get("name", folder.name)), folder / ENCODER)
-    network = Network(load_encoder(origin), {tuned_on: target})
+    checkpoint = lineage.get("checkpoint", {})
+    own_code = bool(checkpoint.get("remote_code"))
+    origin = folder_origin(str(checkpoint.get("name", folder.name)), folder / ENCODER, own_code)
+    network = Network(load_encoder(origin), {tuned_on: target}, instead=instead)
     prefix = f"{tuned_on}:"
     with safetensors.safe_open(str(folder / HEADS), framework="pt") as stored:
         weights = {key.removeprefix(prefix): stored.get_tensor(key) for key in stored.keys() if key.startswith(prefix)}  # noqa: SIM118

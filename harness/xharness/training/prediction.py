@@ -51,7 +51,7 @@ def predict(
             features = [feature for number in batch.tolist() for feature in source.features(number)]
             try:
                 with machine.autocast():
-                    inputs = pad(features, encoded.padding, machine.device, ids)
+                    inputs = pad(features, encoded.padding, machine.device, ids, network.languages)
                     outputs = network.outputs(head, inputs, features).float().cpu().numpy()
             except torch.OutOfMemoryError:
                 budget = machine.halved(budget)

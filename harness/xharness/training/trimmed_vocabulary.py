@@ -7,19 +7,28 @@ alone give the same weights to the last bit. With weight decay the other rows wo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from xharness.training.checkpoints import word_embeddings
+
 LEAST_ROWS = 20_000
 """Smaller vocabularies are not worth it."""
 LARGEST_PADDING_ID = 1024
 """XLM-R derives positions from which ids are padding, so that id must keep its value: all rows up to it are kept."""
+
+
+class Used(Protocol):
+    """What can say which sub-words it has."""
+
+    def used(self, size: int) -> NDArray[np.bool_]:
+        """Which of `size` sub-words occur."""
 
 
 @dataclass
@@ -42,16 +51,16 @@ class TrimmedVocabulary:
 
 
 def trim_vocabulary(
-    encoder: Any, used: NDArray[np.bool_], special: Iterable[int], weight_decay: float
+    encoder: Any, used: Sequence[Used], special: Iterable[int], weight_decay: float
 ) -> TrimmedVocabulary | None:
-    """Shrink the encoder's word embeddings to the `used` rows; None where that is impossible or no gain."""
-    full = encoder.get_input_embeddings()
+    """Shrink the encoder's word embeddings to the rows of `used`; None where that is impossible or no gain."""
+    full = word_embeddings(encoder)
     if weight_decay or type(full) is not nn.Embedding or full.num_embeddings < LEAST_ROWS:
         return None
     padding = full.padding_idx
     if full.max_norm is not None or full.sparse or (padding is not None and padding >= LARGEST_PADDING_ID):
         return None
-    seen = used.copy()
+    seen = np.logical_or.reduce([features.used(full.num_embeddings) for features in used])
     seen[: (padding or 0) + 1] = True
     seen[[i for i in special if 0 <= i < len(seen)]] = True
     rows = np.flatnonzero(seen)
