@@ -22,7 +22,9 @@ def evaluate(work: Evaluate, context: StepContext) -> dict[str, Any]:
     began = time.monotonic()
     machine = hardware(work.device, work.precision)
     instead = work.checkpoint.languages
-    network, task = load_tuned(context.folder(work.parent or ""), work.tuned_on, work.target, instead)
+    pretrained = origin_of(work.checkpoint, work.identity)
+    tuned = context.folder(work.parent or "")
+    network, task = load_tuned(tuned, work.tuned_on, work.target, instead, pretrained)
     network.to(machine.device)
     adapter, encoded = tunable_adapter(task.adapter), Encoded(context.folder(work.encoded))
     drawn = isinstance(adapter, FreshTargets)

@@ -67,7 +67,8 @@ def tune(work: Tune, context: StepContext) -> dict[str, Any]:
     tasks = {name: held.task for name, held in sets.items()}
     for held in sets.values():
         require_rows(work.checkpoint, encoder, held.encoded.vocabulary)
-    network = Network(encoder, tasks, work.seed, work.checkpoint.languages)
+    pretrained = origin_of(work.checkpoint, work.identity)
+    network = Network(encoder, tasks, work.seed, work.checkpoint.languages, pretrained)
     trimmed = None
     if not any(isinstance(a, (LanguageModelling, FreshTargets)) for a in network.adapters.values()):
         read = [*(held.encoded for held in sets.values()), *(dev.encoded for dev in devs)]

@@ -18,10 +18,10 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from xharness.adapter import ChosenPositions, Feature, LabellingAdapter, tunable_adapter
+from xharness.adapter import ChosenPositions, Feature, LabellingAdapter, LanguageModelling, tunable_adapter
 from xharness.errors import CheckpointError, Problem
 from xharness.spec.task import Task
-from xharness.training.checkpoints import dropout_of, folder_origin, load_encoder, reads_forward
+from xharness.training.checkpoints import Origin, dropout_of, folder_origin, load_encoder, reads_forward
 from xharness.training.language_inputs import language_inputs
 from xharness.training.padding import read
 
@@ -32,9 +32,17 @@ class Network(nn.Module):
     """Encoder and heads; a batch goes through the head of its one task."""
 
     def __init__(
-        self, encoder: nn.Module, tasks: Mapping[str, Task], seed: int = 0, instead: Mapping[str, str] | None = None
+        self,
+        encoder: nn.Module,
+        tasks: Mapping[str, Task],
+        seed: int = 0,
+        instead: Mapping[str, str] | None = None,
+        pretrained: Origin | None = None,
     ) -> None:
-        """`instead` names languages to be said in the place of those that the encoder lacks."""
+        """`instead` names languages to be said in the place of those that the encoder lacks.
+
+        `pretrained` is the checkpoint that a language-model head is taken from, where a task wants one.
+        """
         super().__init__()
         self.languages = language_inputs(encoder.config, instead or {})
         self.encoder = encoder
@@ -46,13 +54,24 @@ class Network(nn.Module):
         heads = {}
         for name, task in tasks.items():
             # A generator of its own: a head begins the same whatever other heads there are.
+            adapter = self.adapters[name]
+            if isinstance(adapter, LanguageModelling):
+                heads[self.names[name]] = self._language_head(pretrained)
+                continue
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed * 1_000_003 + zlib.crc32(name.encode()))
-                heads[self.names[name]] = self.adapters[name].head(task, hidden, dropout)
+                heads[self.names[name]] = adapter.head(task, hidden, dropout)
         self.heads = nn.ModuleDict(heads)
         for module in self.heads.modules():
             if hasattr(module, "causal"):
                 setattr(module, "causal", reads_forward(encoder.config))  # noqa: B010
+
+    def _language_head(self, pretrained: Origin | None) -> nn.Module:
+        from xharness.training.language_head import language_head
+
+        if pretrained is None:
+            raise CheckpointError("a language-model head is the checkpoint's own, and no checkpoint is given.")
+        return language_head(pretrained, self.encoder)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -119,7 +138,11 @@ def read_lineage(folder: Path) -> dict[str, Any]:
 
 
 def load_tuned(
-    folder: Path, tuned_on: str, target: Task, instead: Mapping[str, str] | None = None
+    folder: Path,
+    tuned_on: str,
+    target: Task,
+    instead: Mapping[str, str] | None = None,
+    pretrained: Origin | None = None,
 ) -> tuple[Network, Task]:
     """Network with one trained head, and the target under that head's labels.
 
@@ -147,7 +170,7 @@ def load_tuned(
     checkpoint = lineage.get("checkpoint", {})
     own_code = bool(checkpoint.get("remote_code"))
     origin = folder_origin(str(checkpoint.get("name", folder.name)), folder / ENCODER, own_code)
-    network = Network(load_encoder(origin), {tuned_on: target}, instead=instead)
+    network = Network(load_encoder(origin), {tuned_on: target}, instead=instead, pretrained=pretrained)
     prefix = f"{tuned_on}:"
     with safetensors.safe_open(str(folder / HEADS), framework="pt") as stored:
         weights = {key.removeprefix(prefix): stored.get_tensor(key) for key in stored.keys() if key.startswith(prefix)}  # noqa: SIM118
