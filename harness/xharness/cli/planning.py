@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +16,7 @@ from xharness.errors import ExitCode
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from xharness.plan.cost import Estimate
     from xharness.run.session import Prepared
 
 
@@ -60,6 +63,7 @@ def _blocked(prepared: Prepared) -> list[str]:
 
 def _rows(prepared: Prepared) -> list[dict[str, Any]]:
     shared = prepared.plan.shared()
+    known = set(prepared.store.keys())
     rows = []
     for key, step in prepared.plan.steps.items():
         rows.append(
@@ -69,31 +73,35 @@ def _rows(prepared: Prepared) -> list[dict[str, Any]]:
                 "label": step.work.label,
                 "needs": list(step.needs),
                 "cells": shared[key],
-                "stored": prepared.store.has(key),
+                "stored": key in known and prepared.store.has(key),
             }
         )
     return rows
 
 
+def _print_steps(rows: Sequence[Mapping[str, Any]], left: Estimate, console: Console) -> None:
+    """A line a step, in columns; a table of rich takes minutes over a hundred thousand of them."""
+    from rich.cells import cell_len
+
+    width = max([4, *(cell_len(row["label"]) for row in rows)])
+    console.out(f"{'step':{width}}  cells  {'state':10}  key", style="bold", highlight=False)
+    for stored, group in itertools.groupby(rows, key=lambda row: bool(row["stored"])):
+        lines = [
+            f"{row['label']}{' ' * (width - cell_len(row['label']))}  {row['cells']:5}  "
+            f"{'stored' if stored else left.state(row['key']):10}  {row['key']}"
+            for row in group
+        ]
+        console.out("\n".join(lines), style="dim" if stored else None, highlight=False)
+
+
 def print_plan(prepared: Prepared, console: Console) -> None:
     """The plan as a table, and its sums."""
-    from rich.table import Table
-    from rich.text import Text
-
     from xharness.plan.cost import estimate
 
     rows = _rows(prepared)
     left = estimate(prepared.plan, prepared.store)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("step", overflow="fold")
-    table.add_column("cells", justify="right")
-    for name in ("state", "key"):
-        table.add_column(name, no_wrap=True)
-    for row in rows:
-        state = "stored" if row["stored"] else left.state(row["key"])
-        table.add_row(Text(row["label"]), str(row["cells"]), state, row["key"], style="dim" if row["stored"] else "")
-    console.print(table)
-    alone = sum(len(prepared.plan.under(c.name)) for c in prepared.plan.cells)
+    _print_steps(rows, left, console)
+    alone = sum(row["cells"] for row in rows)
     console.print(
         f"{len(prepared.plan.cells)} cells, {len(rows)} steps; without sharing {alone} "
         f"({alone / max(1, len(rows)):.1f} times as many)",

@@ -31,7 +31,7 @@ def run(
     profile: o.ProfileOption = None,
     checkpoint: o.CheckpointOption = None,
     store: o.StoreOption = o.DEFAULT_STORE,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda (every GPU), cuda:0,2 (these).")] = "auto",
     workers: Annotated[
         str,
         typer.Option("-n", metavar="N|auto", help="Worker processes; the processor's threads are divided among them."),
@@ -84,6 +84,8 @@ def run(
     """Run a suite: what the store has is reused, what is missing is made, and the board is shown."""
     from xharness.cli.showing import BREAKDOWNS
     from xharness.cli.terminal import terminal
+    from xharness.engines.machine import accelerators
+    from xharness.engines.machine import chosen as devices_of
     from xharness.run.session import Request, slowest, summary_line
     from xharness.run.session import run as run_session
     from xharness.store.steps import Store
@@ -93,8 +95,7 @@ def run(
         raise UsageError(f"--keep '{keep}' is not known. {nearest(keep, ('all', 'intermediates', 'none'))}")
     if by is not None and by not in BREAKDOWNS:
         raise UsageError(f"--by '{by}' is not known. {nearest(by, BREAKDOWNS)}")
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
-        raise UsageError(f"--device '{device}' is not known. Allowed: auto, cpu, cuda, cuda:N, mps.")
+    devices_of(device, accelerators())
     request = Request(
         suite=path,
         selection=chosen,

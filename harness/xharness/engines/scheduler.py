@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import selectors
 import time
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from xharness.engines.machine import Share
 from xharness.engines.worker_process import Worker
-from xharness.plan.cost import missing_steps
+from xharness.plan.cost import ahead_of, durations, missing_steps
 from xharness.plan.plan import Plan
 from xharness.store.steps import Store
 
@@ -32,7 +33,8 @@ STOPPED = "stopped"
 class Options:
     """How to run; none of it can change a result."""
 
-    workers: int = 1
+    workers: tuple[Share, ...] = (Share(),)
+    """What each worker process sees and takes."""
     threads: int = 1
     """Processor threads of each worker."""
     max_failures: int | None = None
@@ -83,7 +85,12 @@ class Execution:
         self.again: set[str] = set()
         """Models that could not be evaluated in every language: they are needed once the data are mended."""
         self.tried: dict[str, int] = {}
-        self.weights = plan.shared()
+        self.ahead = ahead_of(plan, durations(plan, store), self.begun)
+        """Seconds until the last step that waits for this one is done, by what such steps have taken before."""
+        self.users: dict[str, list[str]] = {key: [] for key in plan.steps}
+        for key, step in plan.steps.items():
+            for need in step.needs:
+                self.users[need].append(key)
         self.selector = selectors.DefaultSelector()
         self.workers: list[Worker] = []
         self._log: IO[bytes] | None = None
@@ -111,16 +118,19 @@ class Execution:
     def _work(self) -> None:
         if self.options.log:
             self._log = self.options.log.open("ab")
-        for number in range(min(self.options.workers, len(self.pending))):
-            self._hire(number)
+        for number, own in enumerate(self.options.workers):
+            if any(own.takes(self.plan.steps[key].work.ACCELERATED) for key in self.pending):
+                self._hire(number, own)
+            if own.accelerated is None and number + 1 >= len(self.pending):
+                break
         while self.pending or any(w.step for w in self.workers):
             if not self._give_orders() and not any(w.step for w in self.workers):
                 break
             self._hear()
         self._let_go()
 
-    def _hire(self, number: int) -> Worker:
-        worker = Worker(number, self.store.root, self.options.threads, self._log)
+    def _hire(self, number: int, own: Share) -> Worker:
+        worker = Worker(number, self.store.root, self.options.threads, self._log, own)
         self.workers.append(worker)
         self.selector.register(worker.process.stdout, selectors.EVENT_READ, worker)  # type: ignore[arg-type]
         return worker
@@ -129,21 +139,19 @@ class Execution:
         busy = {w.step for w in self.workers}
         return [
             k
-            for k in self.plan.steps
-            if k in self.pending
-            and k not in busy
-            and not any(n in self.pending or n in busy for n in self.plan.steps[k].needs)
+            for k in self.pending
+            if k not in busy and not any(n in self.pending or n in busy for n in self.plan.steps[k].needs)
         ]
 
     def _give_orders(self) -> int:
-        """Hand the ready steps to idle workers: first what most cells wait for, and to whom has its parent at hand."""
+        """Hand the ready steps to idle workers: to whom has the parent at hand; the longest way to the end first."""
         if self._stopping:
             return 0
         given = 0
         for worker in [w for w in self.workers if w.step is None]:
-            ready = self._ready()
+            ready = [k for k in self._ready() if worker.own.takes(self.plan.steps[k].work.ACCELERATED)]
             if not ready:
-                break
+                continue
             key = max(ready, key=lambda k: self._urgency(k, worker))
             step = self.plan.steps[key]
             about = {
@@ -163,10 +171,10 @@ class Execution:
             self.listen({"event": "start", "key": key, "worker": worker.number, "label": step.work.label})
         return given
 
-    def _urgency(self, key: str, worker: Worker) -> tuple[bool, bool, int]:
-        """What comes first: what was asked for first, what has its parent at hand, what most cells wait for."""
+    def _urgency(self, key: str, worker: Worker) -> tuple[bool, bool, float]:
+        """What comes first: what was asked for first, what has its parent at hand, the longest way to the end."""
         at_hand = bool(worker.last & set(self.plan.steps[key].needs))
-        return key in self.plan.first, at_hand, self.weights[key]
+        return key in self.plan.first, at_hand, self.ahead[key]
 
     def _hear(self) -> None:
         for selected, _ in self.selector.select(timeout=0.5):
@@ -247,9 +255,9 @@ class Execution:
         if self.pending and not self._stopping:
             if key is None:
                 self.tried["worker"] = self.tried.get("worker", 0) + 1
-                if self.tried["worker"] > 2 * self.options.workers:
+                if self.tried["worker"] > 2 * len(self.options.workers):
                     raise RuntimeError(f"workers end before they begin ({how}); see {self.options.log}")
-            self._hire(worker.number)
+            self._hire(worker.number, worker.own)
 
     def _fail(self, key: str, event: Mapping[str, Any]) -> None:
         """A step failed: so does what needs it, and nothing else."""
@@ -292,8 +300,7 @@ class Execution:
 
     def _used(self, key: str) -> bool:
         """Whether every step that reads this one is finished."""
-        users: Iterable[str] = (k for k, s in self.plan.steps.items() if key in s.needs)
-        return all(k in self.outcome.done or k in self.outcome.reused for k in users)
+        return all(k in self.outcome.done or k in self.outcome.reused for k in self.users[key])
 
 
 def execute(plan: Plan, store: Store, options: Options, listen: Listener) -> Outcome:

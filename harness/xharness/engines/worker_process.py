@@ -13,13 +13,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from xharness.engines.machine import VISIBLE, Share
 from xharness.plan.plan import Step
 
 
 class Worker:
     """One worker process and what it is doing."""
 
-    def __init__(self, number: int, store: Path, threads: int, log: IO[bytes] | None) -> None:
+    def __init__(self, number: int, store: Path, threads: int, log: IO[bytes] | None, own: Share | None = None) -> None:
+        self.own = own or Share()
         share = str(threads)
         env = {
             **os.environ,
@@ -34,6 +36,8 @@ class Worker:
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "XHARNESS_THREADS": share,
         }
+        if self.own.visible is not None:
+            env[VISIBLE] = self.own.visible
         self.number = number
         self.process = subprocess.Popen(
             [sys.executable, "-m", "xharness.engines.worker", str(store)],

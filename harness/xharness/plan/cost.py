@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from xharness.plan.plan import Plan, Step
@@ -58,12 +59,13 @@ def missing_steps(plan: Plan, store: Store) -> tuple[frozenset[str], frozenset[s
     """(steps a run would make: absent ends, and back to the roots what those need; stored ones that it would reuse)."""
     missing: set[str] = set()
     reused: set[str] = set()
+    known = set(store.keys())
     stack = list(plan.ends.values())
     while stack:
         key = stack.pop()
         if key in missing or key in reused:
             continue
-        if store.has(key):
+        if key in known and store.has(key):
             reused.add(key)
         else:
             missing.add(key)
@@ -71,15 +73,46 @@ def missing_steps(plan: Plan, store: Store) -> tuple[frozenset[str], frozenset[s
     return frozenset(missing), frozenset(reused)
 
 
+UNKNOWN = {"encode": 5.0, "tune": 60.0, "evaluate": 20.0, "embed": 20.0, "mine": 5.0}
+"""Seconds of a step that the store has nothing alike to: only which is longer than which matters."""
+
+
+def durations(plan: Plan, store: Store) -> dict[str, float]:
+    """Key -> seconds that each step may take: the mean of stored ones of its family, else of its kind, else a guess."""
+    times = _times(plan, store)
+    found: dict[str, float] = {}
+    for key, step in plan.steps.items():
+        seen = times.get(_family(step)) or times.get(step.work.KIND)
+        found[key] = sum(seen) / len(seen) if seen else UNKNOWN.get(step.work.KIND, 10.0)
+    return found
+
+
+def ahead_of(plan: Plan, seconds: Mapping[str, float], missing: Container[str]) -> dict[str, float]:
+    """Key -> the longest way from a step's beginning to the end: its own time and that of what then waits for it."""
+    longest: dict[str, float] = {}
+    for key in reversed(plan.steps):
+        own = seconds[key] if key in missing else 0.0
+        longest[key] = own + longest.get(key, 0.0)
+        for need in plan.steps[key].needs:
+            longest[need] = max(longest.get(need, 0.0), longest[key])
+    return longest
+
+
+def _times(plan: Plan, store: Store) -> dict[str, list[float]]:
+    """Seconds of stored steps, by family and by kind."""
+    times: dict[str, list[float]] = defaultdict(list)
+    for key in store.keys():  # noqa: SIM118
+        step, manifest = plan.steps.get(key), store.manifest(key)
+        if step and manifest and "seconds" in manifest:
+            for name in (_family(step), step.work.KIND):
+                times[name].append(manifest["seconds"])
+    return times
+
+
 def estimate(plan: Plan, store: Store) -> Estimate:
     """The cost of what is missing, by the mean time of stored steps of the same family, else of the same kind."""
     missing, _ = missing_steps(plan, store)
-    times: dict[str, list[float]] = defaultdict(list)
-    for key, step in plan.steps.items():
-        manifest = store.manifest(key)
-        if manifest and "seconds" in manifest:
-            for name in (_family(step), step.work.KIND):
-                times[name].append(manifest["seconds"])
+    times = _times(plan, store)
     total, known, unknown = 0.0, False, 0
     for key in missing:
         step = plan.steps[key]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ class Identity:
     """The tokenizer by content: checkpoints that have the same one share what is encoded."""
     positions: int | None
     """Sub-words of an input at the most; None where only the loaded model can tell."""
+    config: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """Its `config.json`; empty where that cannot be had."""
     languages: frozenset[str] | None = None
     """Languages that it must be told of and knows, in ISO 639-1 codes; None for a model that is not told."""
 
@@ -101,7 +103,7 @@ def _on_base(folder: Path, checkpoint: Checkpoint) -> Identity:
 def _identity(content: str, files: Mapping[str, str], config: Mapping[str, Any]) -> Identity:
     known = languages_in(config)
     languages = None if known is None else frozenset(known)
-    return Identity(content, _tokenizer(files, config) or content, positions_in(config), languages)
+    return Identity(content, _tokenizer(files, config) or content, positions_in(config), config, languages)
 
 
 def _read(path: Path, checkpoint: Checkpoint) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class Plan:
     """Cell name -> key of the step that knows its English dev score."""
     first: frozenset[str] = frozenset()
     """Keys to be made before the others."""
+    _places: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     def under(self, name: str) -> list[Step]:
         """The steps of one cell, in order."""
@@ -46,19 +47,30 @@ class Plan:
 
     def closure(self, keys: Sequence[str]) -> list[str]:
         """The keys and all they need, in order."""
-        wanted: set[str] = set()
-        stack = list(keys)
-        while stack:
-            key = stack.pop()
-            if key not in wanted:
-                wanted.add(key)
-                stack.extend(self.steps[key].needs)
-        return [k for k in self.steps if k in wanted]
+        wanted = set().union(*map(self._below, keys)) if keys else set()
+        return sorted(wanted, key=self._place)
 
     def shared(self) -> dict[str, int]:
         """Key -> number of cells that rest on the step."""
         counts: dict[str, int] = dict.fromkeys(self.steps, 0)
         for end in self.ends.values():
-            for key in self.closure([end]):
+            for key in self._below(end):
                 counts[key] += 1
         return counts
+
+    def _below(self, end: str) -> set[str]:
+        """A step and all it needs."""
+        wanted = {end}
+        stack = [end]
+        while stack:
+            for need in self.steps[stack.pop()].needs:
+                if need not in wanted:
+                    wanted.add(need)
+                    stack.append(need)
+        return wanted
+
+    def _place(self, key: str) -> int:
+        """Where a step stands in the order."""
+        if len(self._places) != len(self.steps):
+            self._places = {key: number for number, key in enumerate(self.steps)}
+        return self._places[key]

@@ -10,6 +10,7 @@ one key; so have all targets' intermediate, and a retrieval target under several
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar, cast
@@ -56,15 +57,28 @@ class Planner:
         self._failures: dict[object, HarnessError] = {}
         self._prints: dict[object, object] = {}
         self._encodes: dict[object, Step] = {}
+        self._encoded_steps: dict[str, Step] = {}
+        self._trainings: dict[object, Trained] = {}
+        self._intermediates: dict[tuple[str, str, int], str] = {}
+        self._recipes: dict[str, Recipe] = {}
+        self._labelling: dict[str, bool] = {}
 
     def plan(self, cells: Sequence[Cell]) -> Plan:
         """All steps of the cells; a cell that cannot be planned is blocked, and says why."""
         plan = Plan(list(cells))
-        for cell in cells:
-            try:
-                plan.ends[cell.name] = self._part(plan, cell) or self._cell(plan, cell)
-            except HarnessError as error:
-                plan.blocked[cell.name] = str(error)
+        # Hundreds of thousands of values that live on: the collector would look through them again and again.
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            for cell in cells:
+                try:
+                    plan.ends[cell.name] = self._part(plan, cell) or self._cell(plan, cell)
+                except HarnessError as error:
+                    plan.blocked[cell.name] = str(error)
+        finally:
+            gc.freeze()
+            if collecting:
+                gc.enable()
         return plan
 
     def _part(self, plan: Plan, cell: Cell) -> str | None:
@@ -97,9 +111,12 @@ class Planner:
     def _intermediate(self, plan: Plan, cell: Cell, origin: dict[str, Any]) -> str | None:
         if cell.intermediate == NONE:
             return None
+        row = (cell.checkpoint, cell.intermediate, cell.seed)
+        if (made := self._intermediates.get(row)) in plan.steps:
+            return made
         mixture = self.loaded.suite.mixture.get(cell.intermediate)
         names = mixture.tasks if mixture else (cell.intermediate,)
-        recipe = self.loaded.recipe_of(cell.intermediate)
+        recipe = self._recipe(cell.intermediate)
         tasks = tuple(self._training(plan, name, recipe if not mixture else None, origin) for name in names)
         work = Tune(
             **origin,
@@ -109,13 +126,14 @@ class Planner:
             seed=cell.seed,
             label=f"tune {cell.checkpoint} on {cell.intermediate}, seed {cell.seed}",
         )
-        return self._add(plan, work, _encoded(tasks), "intermediate")
+        self._intermediates[row] = self._add(plan, work, _encoded(tasks), "intermediate")
+        return self._intermediates[row]
 
     def _trained(
         self, plan: Plan, cell: Cell, target: Task, origin: dict[str, Any], parent: str | None
     ) -> tuple[str, str]:
         tuned_on = target.tune_on or target.name
-        recipe = self.loaded.recipe_of(target.name)
+        recipe = self._recipe(target.name)
         after = "" if parent is None else f" after {cell.intermediate}"
         tasks = (self._training(plan, tuned_on, recipe, origin),)
         tune = Tune(
@@ -144,9 +162,9 @@ class Planner:
     def _retrieval(
         self, plan: Plan, cell: Cell, target: Task, origin: dict[str, Any], parent: str | None
     ) -> tuple[str, str]:
-        splits = retrieval_adapter(target.adapter).splits(target)
+        splits = self._remember(("splits", target.name), lambda: retrieval_adapter(target.adapter).splits(target))
         prefix = origin["checkpoint"].retrieval.prefix
-        encoded = self._encode(plan, target, splits, self.loaded.recipe_of(target.name), origin, prefix=prefix)
+        encoded = self._encode(plan, target, splits, self._recipe(target.name), origin, prefix=prefix)
         after = "" if parent is None else f" after {cell.intermediate}"
         embed = Embed(
             **origin,
@@ -168,11 +186,29 @@ class Planner:
         return end, end
 
     def _training(self, plan: Plan, name: str, recipe: Recipe | None, origin: dict[str, Any]) -> Trained:
-        task = self.loaded.tasks[name].model_copy(update={"languages": (ENGLISH,)})
-        recipe = recipe or self.loaded.recipe_of(name)
-        train = self._encode(plan, task, ("train",), recipe, origin, train=True)
-        dev = self._encode(plan, task, ("dev",), recipe, origin, labelled_by=train) if task.data.dev else None
-        return Trained(task=task, train=train, dev=dev, tokens=self.loaded.limit_of(name).tokens)
+        recipe = recipe or self._recipe(name)
+        known = (name, recipe.max_length, recipe.doc_stride, origin["checkpoint"].name)
+        if known not in self._trainings:
+            task = self.loaded.tasks[name].model_copy(update={"languages": (ENGLISH,)})
+            train = self._encode(plan, task, ("train",), recipe, origin, train=True)
+            dev = self._encode(plan, task, ("dev",), recipe, origin, labelled_by=train) if task.data.dev else None
+            tokens = self.loaded.limit_of(name).tokens
+            self._trainings[known] = Trained(task=task, train=train, dev=dev, tokens=tokens)
+        made = self._trainings[known]
+        for key in _encoded((made,)):
+            plan.steps.setdefault(key, self._encoded_steps[key])
+        return made
+
+    def _recipe(self, name: str) -> Recipe:
+        if name not in self._recipes:
+            self._recipes[name] = self.loaded.recipe_of(name)
+        return self._recipes[name]
+
+    def _names_labels(self, adapter: str) -> bool:
+        """Whether a task of this adapter that names no labels has those of its train split."""
+        if adapter not in self._labelling:
+            self._labelling[adapter] = isinstance(load_adapter(adapter), LabellingAdapter)
+        return self._labelling[adapter]
 
     def _encode(
         self,
@@ -187,7 +223,7 @@ class Planner:
     ) -> str:
         """The key of the step that encodes some splits of a task; `labelled_by` counts only where it has no labels."""
         checkpoint: Checkpoint = origin["checkpoint"]
-        if task.labels or not isinstance(load_adapter(task.adapter), LabellingAdapter):
+        if task.labels or not self._names_labels(task.adapter):
             labelled_by = None
         identity = self._identity(checkpoint)
         length, tokenizer = recipe.max_length, identity.tokenizer
@@ -218,7 +254,7 @@ class Planner:
             made_of = work.ingredients()
             needs = (labelled_by,) if labelled_by else ()
             step = Step(content_key(work.KIND, made_of), work, needs, made_of, work.KIND)
-            self._encodes[known] = step
+            self._encodes[known] = self._encoded_steps[step.key] = step
         plan.steps.setdefault(step.key, step)
         return step.key
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import xharness
+from xharness.engines.machine import accelerators
 
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "mteb", "faiss-cpu", "seqeval", "numpy", "tokenizers")
 
@@ -49,14 +50,6 @@ def cores() -> int:
         return os.cpu_count() or 1
 
 
-def gpus() -> int:
-    """NVIDIA GPUs on this machine, counted without importing torch; CUDA_VISIBLE_DEVICES is obeyed."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([v for v in visible.split(",") if v.strip() not in ("", "-1")])
-    return len([p for p in Path("/dev").glob("nvidia[0-9]*") if p.name[6:].isdigit()])
-
-
 def memory_bytes() -> int:
     """Memory of the machine."""
     try:
@@ -72,6 +65,6 @@ def hardware() -> dict[str, Any]:
         "system": platform.platform(),
         "cores": cores(),
         "memory": memory_bytes(),
-        "gpus": gpus(),
+        "gpus": len(accelerators()),
         "python": sys.executable,
     }

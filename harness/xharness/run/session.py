@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from xharness.collect.cells import Cell, collect, expected_failure, skipper
 from xharness.collect.checkpoints import given_checkpoints
 from xharness.collect.fit import check_known
 from xharness.collect.selection import Selection, select, unmatched
+from xharness.engines.machine import Share, accelerators, chosen, shares
 from xharness.engines.scheduler import Options, Outcome, execute
-from xharness.errors import ExitCode
+from xharness.errors import ExitCode, HarnessError
 from xharness.metrics import metric
 from xharness.plan.cost import duration
+from xharness.plan.identity import identity_of
 from xharness.plan.plan import Plan
 from xharness.plan.planner import Planner
 from xharness.record import Record
@@ -28,9 +31,10 @@ from xharness.run.display import Display
 from xharness.run.events import event_log
 from xharness.run.expectations import Judged, compared_with, judge
 from xharness.run.failed import Mode, by_last_failed, last_failed, still_failing
-from xharness.run.provenance import cores, git_state, gpus, hardware, memory_bytes, versions
+from xharness.run.provenance import cores, git_state, hardware, memory_bytes, versions
 from xharness.run.results import BAD, CellResult, Status, cell_results, stopped_cells, stored_records
 from xharness.spec.device import Device
+from xharness.spec.encoder_config import training_bytes
 from xharness.spec.load import Loaded, load_suite
 from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Task
@@ -39,7 +43,11 @@ from xharness.store.runs import EVENTS, LOG, going, new_run, write_run
 from xharness.store.steps import Store
 
 WORKER_MEMORY = 3 << 30
-"""Memory that `-n auto` reckons for a worker, in bytes: a small encoder in training."""
+"""Memory that `-n auto` reckons for a worker whose checkpoint does not tell its size, in bytes."""
+CPU_TOKENS = 2048
+"""Tokens at once in training on a processor."""
+BESIDE_GPUS = 8
+"""Workers that encode and search beside GPUs, at the most: more do not read faster from one disk."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,8 @@ class Prepared:
     compared_with: Plan
     """Cells outside the run that its expectations compare with; only what the store has of them is read."""
     store: Store
+    workers: tuple[Share, ...]
+    threads: int
     note: str = ""
     """What `--lf` or `--ff` came to, in words."""
 
@@ -106,31 +116,55 @@ def prepare(request: Request) -> Prepared:
     for said in unmatched(every, request.selection, loaded).values():
         print(f"warning: {said}", file=sys.stderr)
     cells, first, note = by_last_failed(cells, request.failed, request.store, loaded)
-    skip_reason = skipper(loaded, gpu=gpus() > 0)
+    skip_reason = skipper(loaded, gpu=bool(chosen(request.device, accelerators())))
     skipped = {c: why for c in cells if (why := skip_reason(c)) is not None}
-    _, threads = parallel(request, loaded)
+    workers, threads = parallel(request, loaded, _memory(loaded, extra, cells))
+    kind = "cpu" if request.device == "cpu" else request.device.partition(":")[0]
     device = Device(
-        device=request.device, threads=threads, tokens=loaded.profile.device_tokens, save_seconds=request.save_seconds
+        device=kind, threads=threads, tokens=loaded.profile.device_tokens, save_seconds=request.save_seconds
     )
     store = Store(request.store)
     planner = Planner(loaded, extra, device, store.has)
     plan = planner.plan([c for c in cells if c not in skipped])
     plan.first = frozenset(plan.closure([plan.ends[name] for name in first if name in plan.ends]))
-    return Prepared(loaded, extra, cells, skipped, plan, planner.plan(compared_with(loaded, plan.cells)), store, note)
+    beside = planner.plan(compared_with(loaded, plan.cells))
+    return Prepared(loaded, extra, cells, skipped, plan, beside, store, workers, threads, note)
 
 
-def parallel(request: Request, loaded: Loaded) -> tuple[int, int]:
-    """(workers, threads of each): the machine's cores divided, never oversubscribed; one worker a GPU."""
+def _memory(loaded: Loaded, extra: Sequence[Checkpoint], cells: Sequence[Cell]) -> int:
+    """Memory that a worker takes about: of the largest encoder that is trained, in bytes."""
+    known = {c.name: c for c in (*loaded.suite.checkpoint, *extra)}
+    tokens = loaded.profile.device_tokens or CPU_TOKENS
+    found: list[int] = []
+    for name in {cell.checkpoint for cell in cells}:
+        with suppress(HarnessError):  # What is wrong with a checkpoint is told of its cells.
+            found.append(training_bytes(identity_of(known[name]).config, tokens) or WORKER_MEMORY)
+    return max(found, default=WORKER_MEMORY)
+
+
+def parallel(request: Request, loaded: Loaded, memory: int) -> tuple[tuple[Share, ...], int]:
+    """(what each worker sees, threads of each): the machine's cores divided, never oversubscribed; a worker a GPU.
+
+    Beside GPUs `-n` counts the workers that encode and search on the processor.
+    """
     total = cores()
+    devices = chosen(request.device, accelerators())
+    if devices:
+        beside = request.workers or max(1, min(total // (len(devices) + 1), BESIDE_GPUS))
+        return tuple(shares(devices, beside)), max(1, total // (len(devices) + beside))
     if request.workers is not None:
         share = max(1, total // request.workers)
-        return request.workers, min(loaded.profile.threads or share, share)
-    if request.device != "cpu" and (found := gpus()):
-        return found, max(1, total // found)
+        return tuple(shares((), request.workers)), min(loaded.profile.threads or share, share)
     # Steps side by side use cores better than one step on all of them, as far as memory reaches.
-    fits = max(1, min(total, memory_bytes() // WORKER_MEMORY if memory_bytes() else total))
+    fits = max(1, min(total, memory_bytes() // memory if memory_bytes() else total))
     threads = min(loaded.profile.threads or max(1, total // fits), total)
-    return max(1, min(total // threads, fits)), threads
+    return tuple(shares((), max(1, min(total // threads, fits)))), threads
+
+
+def _crew(workers: Sequence[Share]) -> str:
+    devices = sum(bool(w.accelerated) for w in workers)
+    beside = f" and {devices} on GPUs" if devices else ""
+    return f"{len(workers) - devices} workers{beside}"
 
 
 def run(request: Request, console: Console) -> Finished:
@@ -139,7 +173,7 @@ def run(request: Request, console: Console) -> Finished:
     prepared = prepare(request)
     store, loaded = prepared.store.prepare(), prepared.loaded
     store.sweep()
-    workers, threads = parallel(request, loaded)
+    workers, threads = prepared.workers, prepared.threads
     head = _head(prepared, request, workers, threads, began)
     folder = _begin(prepared, head)
     try:
@@ -153,7 +187,7 @@ def run(request: Request, console: Console) -> Finished:
 
 
 def _carry_out(
-    prepared: Prepared, request: Request, console: Console, folder: Path, workers: int, threads: int
+    prepared: Prepared, request: Request, console: Console, folder: Path, workers: tuple[Share, ...], threads: int
 ) -> Outcome:
     """Make what the store lacks, and show how that goes."""
     store, loaded = prepared.store, prepared.loaded
@@ -170,7 +204,7 @@ def _carry_out(
         about=about,
     )
     if request.verbosity >= 0:
-        cells = f"{len(prepared.cells)} cells, {len(prepared.plan.steps)} steps · {workers} workers × {threads} threads"
+        cells = f"{len(prepared.cells)} cells, {len(prepared.plan.steps)} steps · {_crew(workers)} × {threads} threads"
         console.print(
             f"{loaded.suite.title} · profile {loaded.profile_name or '-'} · {cells}",
             highlight=False,
@@ -252,7 +286,9 @@ def _records_of_bases(prepared: Prepared) -> list[Record]:
     ]
 
 
-def _head(prepared: Prepared, request: Request, workers: int, threads: int, began: float) -> dict[str, Any]:
+def _head(
+    prepared: Prepared, request: Request, workers: tuple[Share, ...], threads: int, began: float
+) -> dict[str, Any]:
     """What the board and a later reader need of the suite, as JSON."""
     loaded = prepared.loaded
     planner = {c.name: c for c in (*loaded.suite.checkpoint, *prepared.extra)}
@@ -275,7 +311,8 @@ def _head(prepared: Prepared, request: Request, workers: int, threads: int, bega
         "resolved": loaded.suite.model_dump(mode="json", exclude_defaults=True),
         "argv": list(request.argv or sys.argv),
         "started": began,
-        "workers": workers,
+        "workers": len(workers),
+        "devices": [w.visible for w in workers if w.accelerated],
         "threads": threads,
         "versions": versions(),
         "git": git_state(Path.cwd()),
@@ -316,4 +353,17 @@ def slowest(finished: Finished, store: Store, count: int) -> list[tuple[float, s
     """(seconds, label) of the steps that took this run longest; all of them where the count is 0."""
     times = sorted(((s, k) for k, s in finished.outcome.seconds.items() if k in finished.outcome.done), reverse=True)
     shown = times[:count] if count else times
-    return [(seconds, str((store.manifest(key) or {}).get("label", key))) for seconds, key in shown]
+    return [(seconds, _with_throughput(store.manifest(key) or {}, key)) for seconds, key in shown]
+
+
+def _with_throughput(manifest: Mapping[str, Any], key: str) -> str:
+    """A step's label, and how well it used the device."""
+    summary = manifest.get("summary", {})
+    facts = []
+    if "tokens_per_second" in summary:
+        facts.append(f"{summary['tokens_per_second']:,.0f} tokens/s, {summary['padding']:.0%} padding")
+    if "mfu" in summary:
+        facts.append(f"{summary['mfu']:.0%} of the device's peak")
+    if "device_memory" in summary:
+        facts.append(f"{summary['device_memory'] / 2**30:.1f} GiB on the device")
+    return ", ".join([str(manifest.get("label", key)), *facts])

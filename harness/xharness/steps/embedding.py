@@ -31,6 +31,7 @@ from xharness.training.language_inputs import LanguageInputs, language_inputs
 from xharness.training.network import ENCODER
 from xharness.training.padding import read
 from xharness.training.progress import Progress
+from xharness.training.throughput import Throughput, layer_parameters
 
 VECTORS, ABOUT = "embeddings.npy", "embedding.json"
 MANY = 500_000
@@ -63,7 +64,9 @@ def embed(work: Embed, context: StepContext) -> dict[str, Any]:
     _reserve(context.out / VECTORS)
     progress = Progress(context.report, n, "sentences", work.label)
     languages = language_inputs(encoder.config, work.checkpoint.languages)
-    for where, found, tokens in embedded(encoder, encoded, layer, how, machine, languages):
+    size = (width, depth_of(encoder))
+    used = Throughput(machine, size, layer_parameters(encoder), training=False)
+    for where, found, tokens in embedded(encoder, encoded, layer, how, machine, languages, used):
         vectors[where] = found
         progress.add(len(where), tokens)
     vectors.flush()
@@ -78,7 +81,7 @@ def embed(work: Embed, context: StepContext) -> dict[str, Any]:
     (context.out / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     seconds = round(time.monotonic() - began, 3)
     return {**about, "tokens": progress.tokens, "seconds": seconds, "device": str(machine.device),
-            "precision": machine.precision}  # fmt: skip
+            "precision": machine.precision, **used.facts()}  # fmt: skip
 
 
 def layer_of(encoder: nn.Module, how: Retrieval, name: str) -> int:
@@ -108,6 +111,7 @@ def embedded(
     how: Retrieval,
     machine: Hardware,
     languages: LanguageInputs | None = None,
+    throughput: Throughput | None = None,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], int]]:
     """(numbers of sentences, embeddings, tokens) batch by batch, the longest sentences first."""
     config: Any = encoder.config
@@ -125,6 +129,8 @@ def embedded(
             left = np.concatenate([batch, *waiting])
             waiting = deque(left[places] for places in budgeted(lengths[left], ones[left], budget))
             continue
+        if throughput is not None:
+            throughput.add(features)
         yield batch, vectors, int(lengths[batch].sum())
 
 

@@ -17,6 +17,7 @@ class Encode(Work):
 
     KIND: ClassVar[str] = "encode"
     VERSION: ClassVar[int] = 1
+    ACCELERATED: ClassVar[bool] = False
     kind: Literal["encode"] = "encode"
     tokenizer: str
     """The tokenizer by content; the checkpoint only says where it is."""

@@ -15,6 +15,7 @@ from xharness.training.devices import hardware
 from xharness.training.network import load_tuned
 from xharness.training.prediction import predict
 from xharness.training.progress import Progress
+from xharness.training.throughput import Throughput, layer_parameters
 
 
 def evaluate(work: Evaluate, context: StepContext) -> dict[str, Any]:
@@ -30,7 +31,11 @@ def evaluate(work: Evaluate, context: StepContext) -> dict[str, Any]:
     drawn = isinstance(adapter, FreshTargets)
     tokenizer = load_tokenizer(origin_of(work.checkpoint, work.identity)) if drawn else None
     progress = Progress(context.report, sum(map(len, encoded.spans.values())), "examples", work.label)
-    predictions = predict(network, work.tuned_on, task, encoded, machine, tokenizer=tokenizer, counted=progress.add)
+    used = Throughput(machine, network.size, layer_parameters(network.encoder), training=False)
+    predictions = predict(
+        network, work.tuned_on, task, encoded, machine, tokenizer=tokenizer, counted=progress.add, throughput=used
+    )
+    facts = used.facts()
     table = ScoreTable(work.target, task.labels)
     for language in work.target.languages:
         if language in encoded.failures:
@@ -49,4 +54,5 @@ def evaluate(work: Evaluate, context: StepContext) -> dict[str, Any]:
         "unscored": table.unscored,
         "device": str(machine.device),
         "precision": machine.precision,
+        **facts,
     }

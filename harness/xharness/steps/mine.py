@@ -13,6 +13,7 @@ class Mine(Work):
 
     KIND: ClassVar[str] = "mine"
     VERSION: ClassVar[int] = 2
+    ACCELERATED: ClassVar[bool] = False
     kind: Literal["mine"] = "mine"
     embeddings: str
     """Key of the embed step."""

@@ -19,7 +19,8 @@ from xharness.training.progress import Progress
 def mine(work: Mine, context: StepContext) -> dict[str, Any]:
     """Retrieve and score; a language without data is recorded, the others are scored."""
     began = time.monotonic()
-    machine = hardware(work.device)
+    # A GPU has other things to do, and its worker would wait for the search.
+    machine = hardware(work.device.model_copy(update={"device": "cpu"}))
     adapter = retrieval_adapter(work.target.adapter)
     encoded = EncodedRetrieval(context.folder(work.encoded), adapter.texts)
     embeddings = Embeddings(context.folder(work.embeddings))

@@ -87,7 +87,7 @@ def tune(work: Tune, context: StepContext) -> dict[str, Any]:
         return float(np.mean([-s if mixed and not up else s for s, up in zip(scores, rises, strict=True)]))
 
     score = Score(scored, higher_is_better=any(rises)) if devs else None
-    selection, loss = _train(work, context, network, batches, tokenizer, machine, trimmed, score)
+    selection, loss, used = _train(work, context, network, batches, tokenizer, machine, trimmed, score)
     if trimmed:
         trimmed.restore(network.encoder)
     network.cpu()
@@ -106,6 +106,7 @@ def tune(work: Tune, context: StepContext) -> dict[str, Any]:
         "resumed_at": selection.resumed_at,
         "device": str(machine.device),
         "precision": machine.precision,
+        **used,
         "rows": len(trimmed.rows) if trimmed else None,
     }
 
@@ -157,8 +158,8 @@ def _train(
     machine: Hardware,
     trimmed: TrimmedVocabulary | None,
     score: Score | None,
-) -> tuple[ModelSelection, float]:
-    """Run the batches, from a saved state where there is one; returns what was watched and the mean loss."""
+) -> tuple[ModelSelection, float, dict[str, Any]]:
+    """Run the batches, from a saved state where there is one; the selection, the mean loss, how the device was used."""
     recipe: Recipe = work.recipe
     context.scratch.mkdir(parents=True, exist_ok=True)
     args = arguments(recipe, len(batches), work.seed, machine, context.scratch)
@@ -170,13 +171,14 @@ def _train(
     if state is not None:
         selection.load(state)
     loss = training.train(resume_from_checkpoint=str(state) if state else None).training_loss
+    used = training.throughput.facts()
     if not math.isfinite(loss):
         raise HarnessError(
             Problem(work.label or "training", "diverged: the loss is not a number.",
                     'Lower the learning rate, or set precision = "fp32" in the recipe.')
         )  # fmt: skip
     selection.finish()
-    return selection, float(loss)
+    return selection, float(loss), used
 
 
 def _lineage(work: Tune, tasks: Sequence[Task], parent: Path | None, steps: int, machine: Hardware) -> dict[str, Any]:

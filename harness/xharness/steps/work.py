@@ -42,6 +42,8 @@ class Work(Spec):
     KIND: ClassVar[str]
     VERSION: ClassVar[int]
     FREE: ClassVar[tuple[str, ...]] = ("device", "label", "plugins")
+    ACCELERATED: ClassVar[bool] = True
+    """Whether it uses a GPU where there is one; other steps run on the processor beside it."""
 
     checkpoint: Checkpoint
     identity: str

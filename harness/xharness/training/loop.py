@@ -29,6 +29,7 @@ from xharness.training.checkpoints import word_embeddings
 from xharness.training.devices import Hardware
 from xharness.training.features import Item, budgeted_items, pad
 from xharness.training.network import Network
+from xharness.training.throughput import Throughput, layer_parameters
 
 SCHEDULES = {"linear": "linear", "constant": "constant_with_warmup", "cosine": "cosine"}
 # Trainer collects garbage before every training; what the libraries made when imported need not be looked at again.
@@ -93,6 +94,7 @@ class Training(Trainer):
         self._batches: Any = self.train_dataset
         self._parameters = list(network.parameters())
         self._run_dir = args.output_dir
+        self.throughput = Throughput(machine, network.size, layer_parameters(network.encoder), training=True)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """One batch after the other; not prepared by accelerate, which would deal them out to processes."""
@@ -136,6 +138,7 @@ class Training(Trainer):
         return total
 
     def _outputs(self, task: str, features: Sequence[Feature]) -> Tensor:
+        self.throughput.add(features)
         padding, languages = self.tokenizer.pad_token_id, self.network.languages
         inputs = pad(features, padding, self.machine.device, self.ids, languages)
         return self.network.outputs(task, inputs, features)

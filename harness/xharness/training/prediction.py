@@ -22,6 +22,7 @@ from xharness.spec.task import Task
 from xharness.training.devices import Hardware
 from xharness.training.features import budgeted, pad
 from xharness.training.network import Network
+from xharness.training.throughput import Throughput
 
 
 def predict(
@@ -33,6 +34,7 @@ def predict(
     ids: NDArray[np.int32] | None = None,
     tokenizer: Any = None,
     counted: Callable[[int, int], None] = lambda examples, tokens: None,
+    throughput: Throughput | None = None,
 ) -> dict[str, list[Any]]:
     """Language -> a prediction for each of its examples; `counted` is told examples and tokens of every batch.
 
@@ -59,6 +61,8 @@ def predict(
                 again = budgeted(encoded.lengths[numbers], encoded.counts[numbers], budget)
                 waiting = deque(numbers[places] for places in again)
                 continue
+            if throughput is not None:
+                throughput.add(features)
             decoder.take(batch.tolist(), features, source.apart(features, outputs))
             counted(len(batch), int(encoded.tokens[batch].sum()))
     network.train(training)
