@@ -65,7 +65,7 @@ def neighbours(x: Floats, y: Floats, k: int, device: str = "cpu") -> tuple[Neigh
             for number, left in enumerate(range(0, len(y), columns)):
                 tile = xs[top : top + rows] @ ys[left : left + columns].T
                 block.add(tile, left)
-                of_y[number].add(tile.T.contiguous(), top)
+                of_y[number].add(tile.T, top)
     return _joined(of_x), _joined(of_y)
 
 
@@ -80,13 +80,26 @@ class _Best:
     def add(self, tile: Any, offset: int) -> None:
         import torch
 
+        if self.values is None:
+            self.values, self.places = tile.topk(min(self.k, tile.shape[1]), dim=1)
+            self.places += offset
+            return
+        rows = slice(None)
+        if self.values.shape[1] == self.k:
+            # The more was seen, the fewer rows have anything better in this tile: one look instead of a sort.
+            rows = torch.nonzero(tile.amax(dim=1) > self.values[:, -1]).squeeze(1)
+            if not len(rows):
+                return
+            tile = tile[rows]
         values, places = tile.topk(min(self.k, tile.shape[1]), dim=1)
-        places += offset
-        if self.values is not None:
-            values, places = torch.cat([self.values, values], dim=1), torch.cat([self.places, places], dim=1)
-            values, order = values.topk(min(self.k, values.shape[1]), dim=1)
-            places = places.gather(1, order)
-        self.values, self.places = values, places
+        values = torch.cat([self.values[rows], values], dim=1)
+        places = torch.cat([self.places[rows], places + offset], dim=1)
+        values, order = values.topk(min(self.k, values.shape[1]), dim=1)
+        places = places.gather(1, order)
+        if isinstance(rows, slice):
+            self.values, self.places = values, places
+        else:
+            self.values[rows], self.places[rows] = values, places
 
 
 def _joined(blocks: Sequence[_Best]) -> Neighbours:
