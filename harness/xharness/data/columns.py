@@ -46,7 +46,10 @@ def kind_of(value: Any) -> Kind:
     if isinstance(value, str):
         return Kind("string")
     if isinstance(value, (list, tuple, np.ndarray)):
-        found = np.asarray(value)
+        try:
+            found = np.asarray(value)
+        except ValueError:  # Lists of unlike lengths.
+            found = np.empty(0, dtype=object)
         if found.dtype.kind in "iufb" and found.ndim in (1, 2):
             given = isinstance(value, np.ndarray) and found.dtype.kind != "b"
             # An empty list says nothing of its entries; whole numbers are what features mostly have.
@@ -122,7 +125,7 @@ def _array(values: Sequence[Any], kind: Kind, problem: Any) -> Any:
     try:
         if not kind.array:
             return pyarrow.array(values, type=getattr(pyarrow, kind.type)())
-        rows = [np.asarray(() if v is None else v, dtype=kind.type).reshape(-1) for v in values]
+        rows = [_flat(() if v is None else v, kind) for v in values]
         offsets = np.zeros(len(rows) + 1, dtype=np.int32)
         np.cumsum([len(row) for row in rows], out=offsets[1:])
         flat = np.concatenate(rows) if rows else np.empty(0, dtype=kind.type)
@@ -130,6 +133,16 @@ def _array(values: Sequence[Any], kind: Kind, problem: Any) -> Any:
         return pyarrow.ListArray.from_arrays(offsets, pyarrow.array(flat), mask=absent)
     except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise problem(f"its values are not of one kind ({' '.join(str(error).split())[:200]})") from None
+
+
+def _flat(value: Any, kind: Kind) -> NDArray[Any]:
+    """An array's entries in a row; ValueError for one of another shape."""
+    found = np.asarray(value, dtype=kind.type)
+    if found.size and found.shape[1:] != (() if kind.width is None else (kind.width,)):
+        raise ValueError(f"an array has the shape {found.shape}")
+    if found.ndim == 0:
+        raise ValueError(f"{value!r} is no array")
+    return found.reshape(-1)
 
 
 class Column:
