@@ -84,7 +84,7 @@ class _Best:
             self.values, self.places = tile.topk(min(self.k, tile.shape[1]), dim=1)
             self.places += offset
             return
-        rows = slice(None)
+        rows: Any = slice(None)
         if self.values.shape[1] == self.k:
             # The more was seen, the fewer rows have anything better in this tile: one look instead of a sort.
             rows = torch.nonzero(tile.amax(dim=1) > self.values[:, -1]).squeeze(1)

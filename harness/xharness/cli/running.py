@@ -84,8 +84,6 @@ def run(
     """Run a suite: what the store has is reused, what is missing is made, and the board is shown."""
     from xharness.cli.showing import BREAKDOWNS
     from xharness.cli.terminal import terminal
-    from xharness.engines.machine import accelerators
-    from xharness.engines.machine import chosen as devices_of
     from xharness.run.session import Request, slowest, summary_line
     from xharness.run.session import run as run_session
     from xharness.store.steps import Store
@@ -95,7 +93,6 @@ def run(
         raise UsageError(f"--keep '{keep}' is not known. {nearest(keep, ('all', 'intermediates', 'none'))}")
     if by is not None and by not in BREAKDOWNS:
         raise UsageError(f"--by '{by}' is not known. {nearest(by, BREAKDOWNS)}")
-    devices_of(device, accelerators())
     request = Request(
         suite=path,
         selection=chosen,
