@@ -72,8 +72,8 @@ CHECKPOINTS: dict[str, tuple[str, ...]] = {
     "gone": ("checkpoint gone", "does not exist"),
     "empty_folder": ("checkpoint empty_folder", "config.json"),
     "weightless": ("checkpoint weightless", "weights"),
-    "decoder": ("checkpoint decoder", "decoder-only language model (gpt2)"),
-    "translator": ("checkpoint translator", "encoder-decoder (t5)"),
+    "decoder": ("checkpoint decoder", "weights of", "are missing or misshapen, first h.0.attn"),
+    "translator": ("checkpoint translator", "weights of", "are missing or misshapen, first encoder.block.0"),
     "garbled": ("checkpoint garbled", "config.json"),
 }
 

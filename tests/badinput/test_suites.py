@@ -63,7 +63,7 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
     "no seed at all": (suite(grid='targets = ["xnli"]\nseeds = [] #!'), ("grid.seeds: is empty",)),
     "a pooling that does not exist": (
         suite(rest=SECOND + 'hub = "a/b"\nretrieval.pooling = "maen" #!\n'),
-        ("must be 'mean' or 'cls', found 'maen'.", "Did you mean 'mean'?"),
+        ("must be 'mean', 'cls' or 'last', found 'maen'.", "Did you mean 'mean'?"),
     ),
     "a limit of zero": (
         suite(rest=PROFILE + "limit.train = 0 #!\n"),

@@ -30,7 +30,7 @@ def load(folder):
 
 def test_what_is_no_encoder_is_refused_with_a_sentence(tmp_path):
     ViTModel(ViTConfig(**SMALL, image_size=8, patch_size=4)).save_pretrained(tmp_path)
-    with pytest.raises(CheckpointError, match="checkpoint it: .*not a text encoder"):
+    with pytest.raises(CheckpointError, match=r"checkpoint it: .*not a text encoder"):
         load(tmp_path)
 
 

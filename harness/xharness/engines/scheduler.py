@@ -139,8 +139,10 @@ class Execution:
         busy = {w.step for w in self.workers}
         return [
             k
-            for k in self.pending
-            if k not in busy and not any(n in self.pending or n in busy for n in self.plan.steps[k].needs)
+            for k in self.plan.steps
+            if k in self.pending
+            and k not in busy
+            and not any(n in self.pending or n in busy for n in self.plan.steps[k].needs)
         ]
 
     def _give_orders(self) -> int:
