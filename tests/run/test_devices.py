@@ -14,6 +14,10 @@ from xharness.engines.machine import VISIBLE, Share, accelerators, chosen, share
 from xharness.errors import UsageError
 from xharness.plan.cost import ahead_of
 from xharness.plan.plan import Plan, Step
+from xharness.run import session
+from xharness.run.session import Request
+from xharness.spec.encoder_config import training_bytes
+from xharness.spec.load import load_suite
 from xharness.steps.encode import Encode
 from xharness.steps.mine import Mine
 from xharness.steps.tune import Tune
@@ -151,3 +155,42 @@ def test_the_work_of_planning_grows_as_the_cells_do(monkeypatch):
     (few, before), (many, after) = counts
     assert many == 10 * few
     assert after < 12 * before
+
+
+GIB = 1 << 30
+E5 = {
+    "model_type": "bert",
+    "hidden_size": 384,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "vocab_size": 163_075,
+}
+LARGE = {
+    "model_type": "xlm-roberta",
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "vocab_size": 250_002,
+}
+
+
+def test_memory_of_a_training_is_reckoned_from_the_configuration():
+    """3.8 GiB were measured for SQuAD; XLM-R Large has 560 million parameters of 16 bytes, before any activation."""
+    assert training_bytes(E5, 2048, 384) / GIB == pytest.approx(3.8, rel=0.1)
+    assert training_bytes(LARGE, 2048, 128) > 560e6 * 16
+    assert training_bytes(LARGE, 4096, 128) > training_bytes(LARGE, 2048, 128)
+    assert training_bytes(LARGE, 2048, 384) > training_bytes(LARGE, 2048, 128)
+    assert training_bytes({"model_type": "new"}, 2048, 128) is None
+
+
+@pytest.mark.parametrize(
+    ("total", "asked", "workers", "threads"),
+    [(64, None, 8, 1), (12, None, 2, 4), (3, None, 1, 8), (3, 2, 2, 4), (None, None, 8, 1)],
+)
+def test_as_many_workers_as_memory_holds(monkeypatch, total, asked, workers, threads):
+    monkeypatch.setattr(session, "cores", lambda: 8)
+    monkeypatch.setattr(session, "memory_bytes", lambda: total and total * GIB)
+    monkeypatch.setattr(session, "accelerators", lambda: ())
+    request = Request(suite="xtreme", workers=asked)
+    found = session.parallel(request, load_suite("xtreme", "paper"), int(4.5 * GIB))
+    assert (len(found[0]), found[1]) == (workers, threads)

@@ -13,13 +13,8 @@ from tuning import encoded
 from xharness.errors import CheckpointError
 from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Data, Recipe
-from xharness.training.checkpoints import (
-    folder_origin,
-    load_encoder,
-    load_tokenizer,
-    origin_of,
-    positions_of,
-)
+from xharness.training.checkpoints import load_encoder, load_tokenizer, positions_of
+from xharness.training.origins import folder_origin, origin_of
 
 SMALL = {"num_hidden_layers": 1, "num_attention_heads": 2, "hidden_size": 8, "intermediate_size": 8}
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from kinds import make
 from transformers import AlbertConfig, AlbertModel, ModernBertConfig, ModernBertModel
 
 from tiny import make_encoder, make_tokenizer, write_rows
@@ -14,7 +15,8 @@ from xharness.spec.suite import Retrieval
 from xharness.spec.task import Data, Source, Task
 from xharness.steps.embed import Embed
 from xharness.steps.embedding import Embeddings, hidden_state
-from xharness.training.checkpoints import folder_origin, load_encoder
+from xharness.training.checkpoints import load_encoder
+from xharness.training.origins import folder_origin
 
 PAIRS = [("今天天气", "red house"), ("公园", "old dog"), ("今天 公园", "new river")]
 
@@ -93,6 +95,12 @@ def test_a_sentence_is_pooled_over_its_real_tokens_whatever_stands_beside_it(tmp
             states = encoder(**inputs, output_hidden_states=True).hidden_states[2][0]
         expected = states.mean(dim=0) if pooling == "mean" else states[0]
         np.testing.assert_allclose(found(np.array([number]))[0], expected, atol=1e-5)
+
+
+def test_the_first_token_of_a_model_that_reads_forward_is_refused(tmp_path):
+    work = embedding(make("Llama", tmp_path / "it"), tatoeba(tmp_path), pooling="cls")
+    with pytest.raises(CheckpointError, match=r"the first token sees nothing\. +.*Use mean or last"):
+        run(work, tmp_path, "embedded")
 
 
 def test_each_distinct_sentence_is_embedded_once(tmp_path):

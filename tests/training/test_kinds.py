@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from kinds import KINDS, make
-from transformers import AutoModel
 
 from tiny import write_rows
 from tuning import encoded, encoding, evaluation, run, tuning
@@ -24,9 +23,10 @@ from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Data, Recipe, Task
 from xharness.steps.embed import Embed
 from xharness.steps.embedding import Embeddings, hidden_state
-from xharness.training.checkpoints import load_encoder, origin_of
+from xharness.training.checkpoints import load_encoder
 from xharness.training.features import pad
 from xharness.training.network import load_tuned
+from xharness.training.origins import origin_of
 
 QUICK = Recipe(epochs=1, batch_size=4, max_length=64, doc_stride=16, learning_rate=1e-3)
 CONTEXT = "the old red house sings by a river while a small dog sleeps"
@@ -190,26 +190,6 @@ def test_a_language_that_a_model_lacks_blocks_the_cell_and_says_the_way_out(tmp_
         for said in plan.blocked.values():
             assert "does not know ar" in said
             assert 'languages = { ar = "…" }' in said
-
-
-def test_a_folder_of_peft_weights_is_a_checkpoint(tmp_path):
-    peft = pytest.importorskip("peft")
-    base = make("XLM-R", tmp_path / "base")
-    model = AutoModel.from_pretrained(tmp_path / "base", add_pooling_layer=False)
-    adapted = peft.get_peft_model(
-        model, peft.LoraConfig(r=4, target_modules=["query", "value"], init_lora_weights=False)
-    )
-    adapted.save_pretrained(tmp_path / "adapter")
-    checkpoint = Checkpoint(name="it", path=str(tmp_path / "adapter"))
-    ids = torch.tensor([[0, 5, 6, 7, 2]])
-    loaded = load_encoder(origin_of(checkpoint)).eval()
-    with torch.no_grad():
-        expected = adapted.eval()(input_ids=ids).last_hidden_state
-        torch.testing.assert_close(loaded(input_ids=ids).last_hidden_state, expected, atol=1e-5, rtol=1e-4)
-    assert identity_of(checkpoint).tokenizer == identity_of(base).tokenizer
-    before = identity_of(checkpoint).content
-    assert identity_of(base).content in before
-    run(tuning(checkpoint, task_of(tmp_path, "classification"), recipe=QUICK), tmp_path, "tuned")
 
 
 CODE = """

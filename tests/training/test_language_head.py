@@ -18,8 +18,9 @@ from tuning import QUICK, evaluation, run, tuning, weights
 from xharness.adapter import register_adapter
 from xharness.errors import CheckpointError
 from xharness.spec.suite import Checkpoint
-from xharness.training.checkpoints import load_encoder, origin_of, word_embeddings
+from xharness.training.checkpoints import load_encoder, word_embeddings
 from xharness.training.language_head import language_head
+from xharness.training.origins import origin_of
 
 MODELS = {
     "BERT": "BertForMaskedLM", "RoBERTa": "RobertaForMaskedLM", "XLM-R": "XLMRobertaForMaskedLM",

@@ -13,10 +13,11 @@ from tiny import make_encoder, make_tokenizer, sentence, sentiment_rows, write_r
 from tuning import encoded
 from xharness.adapter import tunable_adapter
 from xharness.spec.task import Data, Recipe, Task
-from xharness.training.checkpoints import folder_origin, load_encoder
+from xharness.training.checkpoints import load_encoder
 from xharness.training.devices import Hardware
 from xharness.training.features import budgeted, pad
 from xharness.training.network import Network
+from xharness.training.origins import folder_origin
 from xharness.training.prediction import predict
 
 CPU = torch.device("cpu")

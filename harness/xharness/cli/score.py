@@ -12,6 +12,7 @@ from rich.text import Text
 
 from xharness.cli.output import writable, write
 from xharness.cli.terminal import terminal
+from xharness.errors import listed
 from xharness.metrics import metric
 from xharness.score.scheme import Scheme, load_scheme
 from xharness.submission.scoring import average_of, score_folder, task_average
@@ -45,7 +46,7 @@ def score(
         for task, values in scores["tasks"].items():
             console.print(_languages(task, values))
     if scores["ignored"]:
-        names = ", ".join(scores["ignored"])
+        names = listed(scores["ignored"])
         console.print(Text(f"Not in the scheme '{rules.title}', so not scored: {names}.", style="dim"))
 
 

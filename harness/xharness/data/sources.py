@@ -13,7 +13,7 @@ from typing import Any
 
 from xharness.data.hub import hub_length, hub_rows
 from xharness.data.readers import Located, located, read, way_out
-from xharness.errors import DataError, Problem, nearest
+from xharness.errors import DataError, Problem, listed, nearest
 from xharness.spec.task import ColumnPath, Format, Source, Split, Task
 
 VALUES = 1000
@@ -202,7 +202,7 @@ def _builtin_rows(source: Source, language: str) -> Iterable[Located]:
             )
         )
     if language not in dataset.languages:
-        known = ", ".join(dataset.languages)
+        known = listed(dataset.languages, near=language)
         raise DataError(Problem(f"built-in {source.builtin}", f"has no language '{language}'. It has: {known}."))
     if (source.split or "train") not in dataset.splits:
         known = ", ".join(dataset.splits)

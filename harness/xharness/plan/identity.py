@@ -14,10 +14,10 @@ import xharness
 from xharness.data.fingerprints import file_sha256
 from xharness.data.hub import hub_commit, hub_file, hub_files
 from xharness.errors import CheckpointError, DataError, Problem, nearest
-from xharness.spec.encoder_config import TOKENIZER_FILES, TOKENIZER_KEYS, languages_in, positions_in
+from xharness.spec.encoder_config import PEFT_CONFIG, TOKENIZER_FILES, TOKENIZER_KEYS, languages_in, positions_in
 from xharness.spec.suite import BUILT_IN, Checkpoint
 
-CONFIG, ADAPTER = "config.json", "adapter_config.json"
+CONFIG = "config.json"
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,10 @@ def _on_hub(repo: str, checkpoint: Checkpoint) -> Identity:
     commit = hub_commit("model", repo, checkpoint.revision)
     content = f"hub:{repo}@{commit}"
     files = hub_files("model", repo, commit)
+    if files is not None and PEFT_CONFIG in files:
+        return _on_base(
+            f"the repository {repo}", content, files, hub_file("model", repo, PEFT_CONFIG, commit), checkpoint
+        )
     if files is None or CONFIG not in files:
         return Identity(content, content, None)
     config = _read(hub_file("model", repo, CONFIG, commit), checkpoint)
@@ -61,9 +65,10 @@ def _in_folder(checkpoint: Checkpoint) -> Identity:
     folder = builtin_folder(checkpoint.builtin) if checkpoint.builtin else Path(str(checkpoint.path)).expanduser()
     if not folder.is_dir():
         raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", f"the folder {folder} does not exist."))
-    adapter = folder / ADAPTER
-    if adapter.is_file() and not (folder / CONFIG).is_file():
-        return _on_base(folder, checkpoint)
+    adapter = folder / PEFT_CONFIG
+    if adapter.is_file():  # Beside a config.json too: so transformers reads it.
+        files, content = _files(folder, checkpoint)
+        return _on_base(str(folder), content, files, adapter, checkpoint)
     if not (folder / CONFIG).is_file():
         what = f"{folder} has no {CONFIG}."
         raise CheckpointError(
@@ -85,16 +90,15 @@ def _files(folder: Path, checkpoint: Checkpoint) -> tuple[dict[str, str], str]:
     return files, f"files:{digest.hexdigest()}"
 
 
-def _on_base(folder: Path, checkpoint: Checkpoint) -> Identity:
-    """A PEFT folder: its own files and the checkpoint that they are put on."""
-    files, content = _files(folder, checkpoint)
-    told = _read(folder / ADAPTER, checkpoint)
+def _on_base(called: str, content: str, files: Mapping[str, str], adapter: Path, checkpoint: Checkpoint) -> Identity:
+    """PEFT weights: their own files and the checkpoint that they are put on."""
+    told = _read(adapter, checkpoint)
     named = str(told.get("base_model_name_or_path") or "")
     place = {"path": named} if Path(named).expanduser().is_dir() else {"hub": named, "revision": told.get("revision")}
     try:
-        base = identity_of(Checkpoint(name=checkpoint.name, **place))
+        base = identity_of(Checkpoint(name=checkpoint.name, remote_code=checkpoint.remote_code, **place))
     except ValueError:
-        what = f"{ADAPTER} of {folder} names the model '{named}', which is neither a folder nor a repository."
+        what = f"{PEFT_CONFIG} of {called} names the model '{named}', which is neither a folder nor a repository."
         raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", what)) from None
     tokenizer = _tokenizer(files, {}) if "tokenizer_config.json" in files else base.tokenizer
     return replace(base, content=f"{content} on {base.content}", tokenizer=tokenizer)

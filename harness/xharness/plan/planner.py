@@ -265,7 +265,7 @@ class Planner:
         lacking = [] if identity.languages is None else [k for k, v in said.items() if v not in identity.languages]
         if lacking:
             what = f"it must be told the language of a text, and does not know {listed(lacking)}."
-            known = ", ".join(sorted(identity.languages or ()))
+            known = listed(sorted(identity.languages or ()), near=lacking[0])
             hint = f'Say in its table which one of {known} to use: languages = {{ {lacking[0]} = "…" }}.'
             raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", what, hint))
         return identity.content

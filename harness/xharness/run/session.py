@@ -135,10 +135,12 @@ def _memory(loaded: Loaded, extra: Sequence[Checkpoint], cells: Sequence[Cell]) 
     """Memory that a worker takes about: of the largest encoder that is trained, in bytes."""
     known = {c.name: c for c in (*loaded.suite.checkpoint, *extra)}
     tokens = loaded.profile.device_tokens or CPU_TOKENS
+    tuned = {name for cell in cells for name in (cell.intermediate, cell.target) if name in loaded.tasks}
+    length = max((loaded.recipe_of(name).max_length for name in tuned), default=0)
     found: list[int] = []
     for name in {cell.checkpoint for cell in cells}:
         with suppress(HarnessError):  # What is wrong with a checkpoint is told of its cells.
-            found.append(training_bytes(identity_of(known[name]).config, tokens) or WORKER_MEMORY)
+            found.append(training_bytes(identity_of(known[name]).config, tokens, length) or WORKER_MEMORY)
     return max(found, default=WORKER_MEMORY)
 
 

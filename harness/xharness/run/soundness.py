@@ -281,7 +281,8 @@ def _checkpoints(
 
 def _tokenizer(checkpoint: Checkpoint, loaded: Loaded, report: Report) -> Any:
     """The tokenizer of a checkpoint whose configuration is an encoder's."""
-    from xharness.training.checkpoints import load_config, load_tokenizer, origin_of, positions_of
+    from xharness.training.checkpoints import load_config, load_tokenizer, positions_of
+    from xharness.training.origins import origin_of
 
     origin = origin_of(checkpoint, identity_of(checkpoint).content)
     config = load_config(origin)

@@ -7,6 +7,8 @@ from typing import Any
 
 TOKENIZER_FILES = ("tokenizer*", "*.model", "vocab*", "merges*", "special_tokens*", "added_tokens*")
 """Patterns of the files that a tokenizer is read from."""
+PEFT_CONFIG = "adapter_config.json"
+"""File of a folder that `peft` saved: small weights on top of another checkpoint."""
 TOKENIZER_KEYS = ("model_type", "tokenizer_class", "auto_map")
 """Keys of `config.json` that choose the tokenizer's class."""
 ROBERTAS = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "longformer", "mpnet", "data2vec-text", "ibert")
@@ -16,23 +18,27 @@ POSITIONS = ("max_position_embeddings", "n_positions")
 BOUNDLESS = 1 << 30
 
 
-def training_bytes(config: Mapping[str, Any], tokens: int) -> int | None:
-    """Memory that training with this `config.json` takes about, `tokens` at once; None where it does not say enough.
+def training_bytes(config: Mapping[str, Any], tokens: int, length: int) -> int | None:
+    """Memory that training with this `config.json` takes about, in bytes; None where it does not say enough.
 
-    Weights, gradients and Adam's two moments in float32; 34 activations of the hidden size a token and layer
-    (Korthikanti et al. 2022, arXiv 2205.05198, section 4.1); the libraries and a tokenizer. SQuAD on
-    multilingual-e5-small: 4.4 GiB reckoned, 4.5 measured.
+    `tokens` go through at once, in inputs of up to `length`. Counted are weights, gradients and Adam's two moments in
+    float32; the activations of Korthikanti et al. 2022, arXiv 2205.05198, equation 1, at twice their bytes (theirs are
+    of 16 bits, and of masks); the libraries and a tokenizer. For SQuAD on multilingual-e5-small that is 4.0 GiB, and
+    3.8 were measured.
     """
     hidden, layers = (_number(config, *names) for names in (HIDDEN, LAYERS))
     words = _number(config, "vocab_size") or 0
     if hidden is None or layers is None:
         return None
     parameters = words * hidden + 12 * layers * hidden * hidden
-    return 16 * parameters + 34 * 4 * hidden * layers * tokens + LIBRARIES
+    heads = _number(config, *HEADS) or 1
+    activations = tokens * layers * (2 * 34 * hidden + 2 * 5 * heads * length)
+    return 16 * parameters + activations + LIBRARIES
 
 
 HIDDEN = ("hidden_size", "d_model", "dim", "n_embd", "emb_dim")
 LAYERS = ("num_hidden_layers", "num_layers", "n_layers", "n_layer", "encoder_layers")
+HEADS = ("num_attention_heads", "num_heads", "n_heads", "n_head", "encoder_attention_heads")
 """Names of these settings in the kinds of models."""
 LIBRARIES = 1200 << 20
 

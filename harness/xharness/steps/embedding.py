@@ -24,11 +24,12 @@ from xharness.errors import CheckpointError, Problem
 from xharness.spec.suite import Retrieval
 from xharness.steps.context import StepContext
 from xharness.steps.embed import Embed
-from xharness.training.checkpoints import depth_of, folder_origin, load_encoder, origin_of, reads_forward, require_rows
+from xharness.training.checkpoints import depth_of, load_encoder, reads_forward, require_rows
 from xharness.training.devices import Hardware, hardware
 from xharness.training.features import budgeted, pad
 from xharness.training.language_inputs import LanguageInputs, language_inputs
 from xharness.training.network import ENCODER
+from xharness.training.origins import folder_origin, origin_of
 from xharness.training.padding import read
 from xharness.training.progress import Progress
 from xharness.training.throughput import Throughput, layer_parameters

@@ -29,7 +29,8 @@ from xharness.errors import DataError, HarnessError, Problem
 from xharness.spec.task import Limit, Recipe, Split, Task
 from xharness.steps.context import StepContext
 from xharness.steps.encode import Encode
-from xharness.training.checkpoints import load_config, load_tokenizer, origin_of, positions_of
+from xharness.training.checkpoints import load_config, load_tokenizer, positions_of
+from xharness.training.origins import origin_of
 from xharness.training.progress import Progress
 
 CHUNK = 1000

@@ -10,9 +10,10 @@ from xharness.data.encoded import Encoded
 from xharness.steps.context import StepContext
 from xharness.steps.evaluate import Evaluate
 from xharness.steps.score_table import ScoreTable, collapsed
-from xharness.training.checkpoints import load_tokenizer, origin_of
+from xharness.training.checkpoints import load_tokenizer
 from xharness.training.devices import hardware
 from xharness.training.network import load_tuned
+from xharness.training.origins import origin_of
 from xharness.training.prediction import predict
 from xharness.training.progress import Progress
 from xharness.training.throughput import Throughput, layer_parameters

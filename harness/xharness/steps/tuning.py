@@ -23,11 +23,12 @@ from xharness.spec.task import Recipe, Task
 from xharness.steps.context import StepContext
 from xharness.steps.tune import Tune
 from xharness.training.batches import Batches, TrainingSet
-from xharness.training.checkpoints import folder_origin, load_encoder, load_tokenizer, origin_of, require_rows
+from xharness.training.checkpoints import load_encoder, load_tokenizer, require_rows
 from xharness.training.devices import Hardware, hardware
 from xharness.training.loop import Training, arguments, states, whole_state
 from xharness.training.model_selection import ModelSelection, Score
 from xharness.training.network import ENCODER, Network, read_lineage, save_tuned
+from xharness.training.origins import folder_origin, origin_of
 from xharness.training.prediction import predict
 from xharness.training.progress import Progress
 from xharness.training.trimmed_vocabulary import TrimmedVocabulary, trim_vocabulary

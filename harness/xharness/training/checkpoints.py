@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import json
 import re
 import sys
 from collections import OrderedDict
-from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +31,8 @@ from transformers.models.auto import modeling_auto
 from xharness.errors import CheckpointError, Problem
 from xharness.spec.encoder_config import BOUNDLESS, TOKENIZER_FILES, positions_in
 from xharness.spec.suite import Checkpoint
+from xharness.training.origins import Origin, problem
+from xharness.training.peft_weights import base_of, is_peft, merged
 
 transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -42,63 +41,10 @@ HARMLESS = re.compile(r"(^|\.)(pooler|lm_head|cls|position_ids|embeddings_projec
 """Weights that may be missing: no phase reads them."""
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where an encoder's files are."""
-
-    name: str
-    """What a message calls it."""
-    place: str
-    """Hub id or folder."""
-    revision: str | None = None
-    remote_code: bool = False
-    """Whether its own Python code is run."""
-
-    @property
-    def local(self) -> bool:
-        """Whether it is a folder."""
-        return Path(self.place).is_dir()
-
-
-def origin_of(checkpoint: Checkpoint, identity: str = "") -> Origin:
-    """A checkpoint's files; CheckpointError when a folder is missing or holds no model."""
-    if checkpoint.hub:
-        # The identity pins the commit: a branch may have moved since the plan was made.
-        commit = re.search(r"\b[0-9a-f]{40}\b", identity)
-        revision = commit[0] if commit else checkpoint.revision
-        return Origin(checkpoint.name, checkpoint.hub, revision, checkpoint.remote_code)
-    if checkpoint.builtin:
-        folder = Path(str(files("xharness.micro"))) / "encoder"
-    else:
-        folder = Path(str(checkpoint.path)).expanduser()
-    if not folder.is_dir():
-        raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", f"the folder {folder} does not exist."))
-    return folder_origin(checkpoint.name, folder, checkpoint.remote_code)
-
-
-def folder_origin(name: str, folder: Path, remote_code: bool = False) -> Origin:
-    """A folder as an origin; CheckpointError when it holds no model."""
-    if (folder / ADAPTER).is_file():
-        return Origin(name, str(folder), None, remote_code)
-    if not (folder / "config.json").is_file():
-        raise CheckpointError(
-            Problem(f"checkpoint {name}", f"{folder} is no model: it has no config.json.",
-                    "Save one there with `save_pretrained`.")
-        )  # fmt: skip
-    if not any(folder.glob("*.safetensors")) and not any(folder.glob("pytorch_model*.bin")):
-        raise CheckpointError(Problem(f"checkpoint {name}", f"{folder} has no weights (*.safetensors)."))
-    return Origin(name, str(folder), None, remote_code)
-
-
-def _problem(origin: Origin, what: str, error: Exception | None = None) -> CheckpointError:
-    said = " ".join(str(error).split())[:300] if error else ""
-    return CheckpointError(Problem(f"checkpoint {origin.name}", f"{what}{f': {said}' if said else '.'}"))
-
-
 def load_config(origin: Origin) -> Any:
     """The configuration; CheckpointError unless it is a text model's."""
-    if origin.local and (Path(origin.place) / ADAPTER).is_file():
-        origin = _base_of(origin)
+    if is_peft(origin):
+        origin = base_of(origin)
     try:
         config = AutoConfig.from_pretrained(
             origin.place, revision=origin.revision, trust_remote_code=origin.remote_code
@@ -108,11 +54,11 @@ def load_config(origin: Origin) -> Any:
             what = f"{origin.place} needs Python code of its own"
             hint = "Read that code first; then say `remote_code = true` in the checkpoint's table."
             raise CheckpointError(Problem(f"checkpoint {origin.name}", f"{what}.", hint)) from None
-        raise _problem(origin, f"{origin.place} cannot be read as a transformers model", error) from error
+        raise problem(origin, f"{origin.place} cannot be read as a transformers model", error) from error
     if not isinstance(getattr(config, "hidden_size", None), int) or not (
         getattr(config, "vocab_size", None) or config.model_type in HASHED
     ):
-        raise _problem(origin, f"{origin.place} is not a text encoder ({config.model_type})")
+        raise problem(origin, f"{origin.place} is not a text encoder ({config.model_type})")
     # Nothing is generated: keys and values of earlier tokens are not asked for again.
     config.use_cache = False
     return config
@@ -132,7 +78,7 @@ def class_of(config: Any, origin: Origin) -> Any:
         kind: Any = AutoModel._model_mapping[type(config)]
         kind = kind[0] if isinstance(kind, (tuple, list)) else kind
     except KeyError as error:
-        raise _problem(origin, f"{origin.place} has no encoder in transformers ({config.model_type})") from error
+        raise problem(origin, f"{origin.place} has no encoder in transformers ({config.model_type})") from error
     for name in config.architectures or ():
         alone = getattr(sys.modules[kind.__module__], name, None)
         if name.endswith("Encoder") and isinstance(alone, type) and issubclass(alone, PreTrainedModel):
@@ -142,14 +88,14 @@ def class_of(config: Any, origin: Origin) -> Any:
 
 def load_encoder(origin: Origin) -> nn.Module:
     """The encoder in float32 without pooler; CheckpointError when it is none or parts of it are missing."""
-    adapter = None
-    if origin.local and (Path(origin.place) / ADAPTER).is_file():
-        adapter, origin = origin, _base_of(origin)
+    weights = None
+    if is_peft(origin):
+        weights, origin = origin, base_of(origin)
     config = load_config(origin)
     kind = class_of(config, origin)
     main = getattr(kind, "main_input_name", "input_ids")
     if main != "input_ids":
-        raise _problem(origin, f"{origin.place} reads {main}, not text")
+        raise problem(origin, f"{origin.place} reads {main}, not text")
     extra: dict[str, Any] = {}
     if kind is AutoModel:
         extra["trust_remote_code"] = True
@@ -165,45 +111,17 @@ def load_encoder(origin: Origin) -> nn.Module:
             **extra,
         )
     except Exception as error:
-        raise _problem(origin, f"the weights of {origin.place} cannot be loaded", error) from error
+        raise problem(origin, f"the weights of {origin.place} cannot be loaded", error) from error
     missing = sorted(k for k in info["missing_keys"] if not HARMLESS.search(k))
     if missing or info.get("mismatched_keys"):
         wrong = missing or [str(k) for k in info["mismatched_keys"]]
-        raise _problem(origin, f"{len(wrong)} weights of {origin.place} are missing or misshapen, first {wrong[0]}")
-    if adapter is not None:
-        model = _adapted(model, adapter)
+        raise problem(origin, f"{len(wrong)} weights of {origin.place} are missing or misshapen, first {wrong[0]}")
+    if weights is not None:
+        model = merged(model, weights)
     if getattr(model.config, "is_encoder_decoder", False) and hasattr(model, "decoder"):
         model = model.get_encoder()
     found: nn.Module = model
     return found
-
-
-ADAPTER = "adapter_config.json"
-"""File of a folder that `peft` saved: small weights on top of another checkpoint."""
-
-
-def _base_of(origin: Origin) -> Origin:
-    """The checkpoint that a PEFT folder's weights are put on."""
-    told = json.loads((Path(origin.place) / ADAPTER).read_text(encoding="utf-8"))
-    base = told.get("base_model_name_or_path")
-    if not base:
-        raise _problem(origin, f"{ADAPTER} of {origin.place} does not say which model it belongs to")
-    return Origin(origin.name, str(base), told.get("revision"), origin.remote_code)
-
-
-def _adapted(model: Any, origin: Origin) -> Any:
-    """The model with a PEFT folder's weights merged into its own."""
-    try:
-        from peft import PeftModel
-    except ImportError:
-        what = f"{origin.place} holds PEFT weights, and the library `peft` is not installed."
-        raise CheckpointError(
-            Problem(f"checkpoint {origin.name}", what, "Install it: `pip install 'xharness-stilts[peft]'`.")
-        ) from None
-    try:
-        return PeftModel.from_pretrained(model, origin.place).merge_and_unload()
-    except Exception as error:
-        raise _problem(origin, f"the PEFT weights of {origin.place} cannot be put on their model", error) from error
 
 
 def word_embeddings(encoder: nn.Module) -> nn.Module | None:
@@ -242,28 +160,26 @@ def load_tokenizer(origin: Origin) -> Any:
     if key in _tokenizers:
         _tokenizers.move_to_end(key)
         return _tokenizers[key]
-    if origin.local and (Path(origin.place) / ADAPTER).is_file() and not (Path(origin.place) / TOKENIZER).is_file():
-        return load_tokenizer(_base_of(origin))
+    if is_peft(origin) and not (Path(origin.place) / TOKENIZER).is_file():
+        return load_tokenizer(base_of(origin))
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             origin.place, revision=origin.revision, trust_remote_code=origin.remote_code
         )
     except Exception as error:
-        raise _problem(origin, f"{origin.place} has no tokenizer that can be read", error) from error
+        raise problem(origin, f"{origin.place} has no tokenizer that can be read", error) from error
     if tokenizer.pad_token_id is None:
         # Decoder-only models have none. Padding is masked, so any token does; a new one would need a new embedding.
         borrowed = tokenizer.eos_token or tokenizer.unk_token
         if borrowed is None:
-            raise _problem(
-                origin, f"the tokenizer of {origin.place} has no padding token, and none to use in its place"
-            )
+            raise problem(origin, f"the tokenizer of {origin.place} has no padding token, and none to use in its place")
         tokenizer.pad_token = borrowed
     # We pad on the right ourselves; what a tokenizer cuts, it cuts there too.
     tokenizer.padding_side = tokenizer.truncation_side = "right"
     made_of_files = not isinstance(tokenizer, (CanineTokenizer, ByT5Tokenizer))
     if made_of_files and len(tokenizer) - len(tokenizer.all_special_ids) < FEWEST_PIECES:
         # transformers builds an empty one when the files are missing.
-        raise _problem(origin, f"{origin.place} has no tokenizer files (tokenizer.json)")
+        raise problem(origin, f"{origin.place} has no tokenizer files (tokenizer.json)")
     _tokenizers[key] = tokenizer
     while len(_tokenizers) > 3:
         _tokenizers.popitem(last=False)

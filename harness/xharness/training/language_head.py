@@ -10,7 +10,8 @@ from transformers import AutoModelForMaskedLM
 from transformers.modeling_outputs import BaseModelOutput
 
 from xharness.errors import CheckpointError, Problem
-from xharness.training.checkpoints import Origin, load_config, word_embeddings
+from xharness.training.checkpoints import load_config, word_embeddings
+from xharness.training.origins import Origin
 
 
 class _Given(nn.Module):

@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from xharness.adapter import ChosenPositions, Feature, LabellingAdapter, LanguageModelling, tunable_adapter
 from xharness.errors import CheckpointError, Problem
 from xharness.spec.task import Task
-from xharness.training.checkpoints import Origin, dropout_of, folder_origin, load_encoder, reads_forward
+from xharness.training.checkpoints import dropout_of, load_encoder, reads_forward
 from xharness.training.language_inputs import language_inputs
+from xharness.training.origins import Origin, folder_origin
 from xharness.training.padding import read
 
 ENCODER, HEADS, LINEAGE = "encoder", "heads.safetensors", "lineage.json"

@@ -8,7 +8,7 @@ from typing import Any
 
 from xharness.data.formats.advice import advice
 from xharness.data.formats.opened import LocalFile, lines, whole_text
-from xharness.errors import DataError, Problem
+from xharness.errors import DataError, Problem, listed
 
 Row = dict[str, Any]
 Located = tuple[int, Row]
@@ -86,7 +86,7 @@ def _question(file: LocalFile, question: Any, number: int) -> Row:
 def _field(file: LocalFile, holder: Any, key: str, kind: type | tuple[type, ...], number: int) -> Any:
     where = f"{file.path}, question {number}" if number else str(file.path)
     if not isinstance(holder, dict) or key not in holder:
-        found = ", ".join(sorted(map(repr, holder))) if isinstance(holder, dict) else _kind(holder)
+        found = listed(sorted(map(repr, holder)), near=repr(key)) if isinstance(holder, dict) else _kind(holder)
         hint = "The format is SQuAD's json."
         if key == "paragraphs" and isinstance(holder, dict) and "question" in holder:
             hint = 'Its rows are questions, not articles: format = "json".'
