@@ -38,8 +38,8 @@ class FeatureWriter:
         self._columns = ColumnWriter(folder / FEATURES, whose)
         self.tokens = 0
 
-    def add(self, feature: Feature, example: int) -> None:
-        """Take one feature of the example with this number; an example's features stand together."""
+    def add(self, feature: Feature, example: int, noted: bool = True) -> None:
+        """Take one feature of the example with this number, its note too where asked; an example's stand together."""
         ids = np.asarray(feature.ids, dtype=np.int32)
         self.tokens += len(ids)
         types = None if feature.types is None else np.asarray(feature.types, dtype=np.uint8)
@@ -52,8 +52,9 @@ class FeatureWriter:
         }
         if feature.language:
             row["language"] = feature.language
-        for name, value in (feature.note or {}).items():
-            row[NOTE + name] = value
+        if noted and feature.note:
+            for name, value in feature.note.items():
+                row[NOTE + name] = value
         self._columns.add(row)
 
     @property
@@ -88,8 +89,7 @@ class ExampleWriter:
         self._columns.close()
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def write_about(folder: Path, about: Mapping[str, Any]) -> None:

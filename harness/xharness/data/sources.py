@@ -126,6 +126,9 @@ class Part:
     def _kept(self) -> Iterator[Located]:
         where, code = self.source.where, self.code
         dropped = {c: v if isinstance(v, tuple) else (v,) for c, v in self.source.drop.items()}
+        if not where and not dropped:
+            yield from self._all()
+            return
         for number, row in self._all():
             for column in (*where, *dropped):
                 if column not in row:

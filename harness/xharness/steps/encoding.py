@@ -75,7 +75,7 @@ def _features(work: Encode, context: StepContext, tokenizer: Any, tell: Tell) ->
         for chunk, found in ahead(made, chunks(_rows(work, split, language), CHUNK)):
             _require_features(whose, chunk, found)
             for feature in found:
-                features.add(feature if noted else replace(feature, note=None), examples.examples + feature.example)
+                features.add(feature, examples.examples + feature.example, noted)
             for example in chunk:
                 examples.add(example, None if work.train else adapter.reference(task, example), kept)
             tell(len(chunk))
