@@ -97,6 +97,17 @@ def test_peft_weights_that_lack_a_part_are_refused(tmp_path: Path) -> None:
         load_encoder(origin_of(checkpoint))
 
 
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [({}, "does not say which model"), ({"base_model_name_or_path": None}, "does not say which model"),
+     ({"base_model_name_or_path": "not a name"}, "neither a folder nor a repository")],
+)  # fmt: skip
+def test_peft_weights_of_no_known_model_are_refused(tmp_path: Path, told: dict[str, object], said: str) -> None:
+    (tmp_path / "adapter_config.json").write_text(json.dumps(told))
+    with pytest.raises(HarnessError, match=said):
+        identity_of(Checkpoint(name="it", path=str(tmp_path)))
+
+
 def test_peft_weights_of_the_hub_are_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both repositories in the local cache, and no network."""
     model = adapted(*CASES["causal"], tmp_path)

@@ -94,6 +94,9 @@ def _on_base(called: str, content: str, files: Mapping[str, str], adapter: Path,
     """PEFT weights: their own files and the checkpoint that they are put on."""
     told = _read(adapter, checkpoint)
     named = str(told.get("base_model_name_or_path") or "")
+    if not named:
+        what = f"{PEFT_CONFIG} of {called} does not say which model it belongs to (base_model_name_or_path)."
+        raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", what))
     place = {"path": named} if Path(named).expanduser().is_dir() else {"hub": named, "revision": told.get("revision")}
     try:
         base = identity_of(Checkpoint(name=checkpoint.name, remote_code=checkpoint.remote_code, **place))
