@@ -12,8 +12,9 @@ import torch
 
 from xharness.data.encoded import Encoded
 from xharness.spec.device import Device
+from xharness.spec.recipe import Recipe
 from xharness.spec.suite import Checkpoint
-from xharness.spec.task import Limit, Recipe, Split, Task
+from xharness.spec.task import Limit, Split, Task
 from xharness.steps import AnyWork, StepContext, perform
 from xharness.steps.encode import Encode
 from xharness.steps.evaluate import Evaluate

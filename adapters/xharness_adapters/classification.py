@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from xharness.adapter import Example, Feature
-from xharness.spec.task import Recipe, Task
+from xharness.spec.recipe import Recipe
+from xharness.spec.task import Task
 from xharness_adapters.labels import label_name, label_problem, labels_in
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict
 
 from xharness.adapter import Example, Feature
 from xharness.errors import nearest
-from xharness.spec.task import Recipe, Task
+from xharness.spec.recipe import Recipe
+from xharness.spec.task import Task
 from xharness_adapters.template import sub_words, template_of
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from xharness.adapter import Example, Feature
-from xharness.spec.task import Recipe, Task
+from xharness.spec.recipe import Recipe
+from xharness.spec.task import Task
 from xharness_adapters.offsets import placed_sub_words
 from xharness_adapters.template import sub_words, template_of
 

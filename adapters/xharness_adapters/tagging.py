@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from xharness.adapter import Example, Feature
-from xharness.spec.task import Recipe, Task
+from xharness.spec.recipe import Recipe
+from xharness.spec.task import Task
 from xharness_adapters.labels import label_name, label_problem, labels_in
 from xharness_adapters.template import sub_words, template_of
 

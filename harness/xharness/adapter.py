@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from xharness.data.encoded import Rows
-    from xharness.spec.task import Recipe, Split, Task
+    from xharness.spec.recipe import Recipe
+    from xharness.spec.task import Split, Task
 
     Vectors = Callable[[np.ndarray[Any, Any]], Any]
     """Numbers of sentences -> their embeddings [n, hidden]."""

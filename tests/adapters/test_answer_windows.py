@@ -8,7 +8,8 @@ import torch
 
 from tiny import WORDS, make_tokenizer
 from xharness.adapter import tunable_adapter
-from xharness.spec.task import Recipe, Task
+from xharness.spec.recipe import Recipe
+from xharness.spec.task import Task
 from xharness_adapters.question_answering import trimmed
 
 QA = tunable_adapter("question_answering")

@@ -9,7 +9,8 @@ from torch.nn import functional
 from tiny import make_tokenizer
 from xharness.adapter import installed_adapters, load_adapter, tunable_adapter
 from xharness.errors import UsageError
-from xharness.spec.task import Recipe, Task
+from xharness.spec.recipe import Recipe
+from xharness.spec.task import Task
 
 CHOICE, CLASSES = tunable_adapter("multiple_choice"), tunable_adapter("classification")
 COPA = Task(name="copa", title="", adapter="multiple_choice", metric="accuracy",

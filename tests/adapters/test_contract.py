@@ -21,7 +21,8 @@ from tuning import QUICK, encoded, evaluation, run, same, tuning, weights
 from xharness.adapter import Example, Feature, register_adapter
 from xharness.errors import HarnessError
 from xharness.spec.device import Device
-from xharness.spec.task import Data, Recipe, Task
+from xharness.spec.recipe import Recipe
+from xharness.spec.task import Data, Task
 from xharness_adapters.classification import Classification
 
 MASK, SPECIAL = 4, 5

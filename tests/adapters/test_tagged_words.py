@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tiny import make_tokenizer
 from xharness.adapter import tunable_adapter
-from xharness.spec.task import Recipe, Task
+from xharness.spec.recipe import Recipe
+from xharness.spec.task import Task
 
 TAGGING = tunable_adapter("tagging")
 TAGS = ("O", "B-PER", "I-PER")

@@ -109,8 +109,8 @@ def train(folder: str, encoded: str, out: str) -> None:
     """A training on what is encoded, up to its first step."""
     import xharness.training.progress
     from xharness.spec.device import Device
+    from xharness.spec.recipe import Recipe
     from xharness.spec.suite import Checkpoint
-    from xharness.spec.task import Recipe
     from xharness.steps import StepContext, perform
     from xharness.steps import tuning as machinery
     from xharness.steps.tune import Trained, Tune

@@ -17,7 +17,8 @@ from tiny import make_encoder, make_tokenizer, sentiment, sentiment_rows, write_
 from tuning import encoded, encoding, evaluation, run, tuning
 from xharness.data.columns import BLOCK, ColumnFile, ColumnWriter
 from xharness.errors import DataError, HarnessError
-from xharness.spec.task import Data, Limit, Recipe, Source, Task
+from xharness.spec.recipe import Recipe
+from xharness.spec.task import Data, Limit, Source, Task
 
 SUITE = """
 title = "seeds"

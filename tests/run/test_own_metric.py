@@ -14,7 +14,8 @@ from tiny import make_encoder, sentiment, sentiment_rows, write_rows
 from tuning import QUICK, evaluation, run, tuning
 from xharness.metrics import metric, register_metric
 from xharness.metrics.base import Metric
-from xharness.spec.task import Data, Recipe, Source, Task
+from xharness.spec.recipe import Recipe
+from xharness.spec.task import Data, Source, Task
 
 SUITE = """
 title = "errors"

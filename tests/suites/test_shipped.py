@@ -13,7 +13,8 @@ from xharness.collect.cells import collect
 from xharness.metrics import metric
 from xharness.spec.load import load_suite, load_task, shipped_suites
 from xharness.spec.parse import read_document
-from xharness.spec.task import Data, Recipe, Task
+from xharness.spec.recipe import Recipe
+from xharness.spec.task import Data, Task
 
 SUITES = shipped_suites()
 TASKS = {file.stem: file for file in sorted((SUITES / "tasks").glob("*.toml"))}

@@ -11,8 +11,9 @@ from transformers import AutoModel, BertConfig, ViTConfig, ViTModel
 from tiny import make_encoder, make_tokenizer, sentiment, write_rows
 from tuning import encoded
 from xharness.errors import CheckpointError
+from xharness.spec.recipe import Recipe
 from xharness.spec.suite import Checkpoint
-from xharness.spec.task import Data, Recipe
+from xharness.spec.task import Data
 from xharness.training.checkpoints import load_encoder, load_tokenizer, positions_of
 from xharness.training.origins import folder_origin, origin_of
 

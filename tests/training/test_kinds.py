@@ -19,8 +19,9 @@ from xharness.plan.identity import identity_of
 from xharness.plan.planner import Planner
 from xharness.spec.device import Device
 from xharness.spec.load import load_suite
+from xharness.spec.recipe import Recipe
 from xharness.spec.suite import Checkpoint
-from xharness.spec.task import Data, Recipe, Task
+from xharness.spec.task import Data, Task
 from xharness.steps.embed import Embed
 from xharness.steps.embedding import Embeddings, hidden_state
 from xharness.training.checkpoints import load_encoder

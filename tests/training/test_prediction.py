@@ -12,7 +12,8 @@ from torch import OutOfMemoryError
 from tiny import make_encoder, make_tokenizer, sentence, sentiment_rows, write_rows
 from tuning import encoded
 from xharness.adapter import tunable_adapter
-from xharness.spec.task import Data, Recipe, Task
+from xharness.spec.recipe import Recipe
+from xharness.spec.task import Data, Task
 from xharness.training.checkpoints import load_encoder
 from xharness.training.devices import Hardware
 from xharness.training.features import budgeted, pad

@@ -23,8 +23,9 @@ from transformers import AutoModel, AutoTokenizer
 
 from tiny import make_encoder, sentiment_rows, write_rows
 from tuning import evaluation, run, tuning, weights
+from xharness.spec.recipe import Recipe
 from xharness.spec.suite import Checkpoint
-from xharness.spec.task import Data, Limit, Recipe, Task
+from xharness.spec.task import Data, Limit, Task
 
 BASE = Recipe(epochs=10, batch_size=8, learning_rate=1e-2, clip=0.0, adam_epsilon=1e-3)
 """Eight examples in one batch: an epoch is a step. The epsilon is so large that a gradient which is zero but for

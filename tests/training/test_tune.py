@@ -11,7 +11,8 @@ from tiny import make_encoder, sentiment
 from tuning import QUICK, evaluation, run, same, tuning, weights
 from xharness.errors import CheckpointError, DataError
 from xharness.spec.device import Device
-from xharness.spec.task import Data, Limit, Recipe
+from xharness.spec.recipe import Recipe
+from xharness.spec.task import Data, Limit
 from xharness.steps.tuning import kept
 from xharness.training.network import load_tuned
 

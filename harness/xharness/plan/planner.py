@@ -23,8 +23,9 @@ from xharness.plan.identity import Identity, identity_of
 from xharness.plan.plan import Plan, Step
 from xharness.spec.device import Device
 from xharness.spec.load import NONE, Loaded
+from xharness.spec.recipe import Recipe
 from xharness.spec.suite import Checkpoint
-from xharness.spec.task import Recipe, Split, Task
+from xharness.spec.task import Split, Task
 from xharness.steps import AnyWork
 from xharness.steps.embed import Embed
 from xharness.steps.encode import Encode

@@ -14,8 +14,9 @@ from xharness.errors import ExitCode, HarnessError, Problem, Unreachable, UsageE
 from xharness.plan.identity import identity_of
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.parse import Document, KeyPath, told
+from xharness.spec.recipe import Recipe
 from xharness.spec.suite import Checkpoint
-from xharness.spec.task import Recipe, Task
+from xharness.spec.task import Task
 
 SAMPLE = 1000
 """Examples of a split and language whose lengths are measured."""

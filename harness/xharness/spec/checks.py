@@ -10,8 +10,9 @@ from typing import Any
 
 from xharness.errors import Problem, UsageError, nearest
 from xharness.spec.parse import Document, name_at, told, validate
+from xharness.spec.recipe import Recipe
 from xharness.spec.suite import Profile, Suite
-from xharness.spec.task import Recipe, Task, TaskProfile
+from xharness.spec.task import Task, TaskProfile
 
 NONE = "none"
 """The intermediate that trains nothing."""

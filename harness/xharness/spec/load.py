@@ -13,9 +13,10 @@ from xharness.errors import Problem, UsageError, nearest
 from xharness.spec.checks import NONE, profiles_of, suite_problems, task_problems
 from xharness.spec.extends import KEY, chain, read_extended
 from xharness.spec.parse import Document, KeyPath, read_document, told, validate, validate_rest
+from xharness.spec.recipe import Recipe
 from xharness.spec.shipped import find_suite, shipped_suites
 from xharness.spec.suite import Profile, Suite
-from xharness.spec.task import Limit, Recipe, Source, Task
+from xharness.spec.task import Limit, Source, Task
 
 __all__ = ["NONE", "Loaded", "find_suite", "load_suite", "load_task", "read_suite", "shipped_suites"]
 

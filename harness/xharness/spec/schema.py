@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from xharness.spec.recipe import Recipe
 from xharness.spec.suite import Suite
-from xharness.spec.task import Recipe, Task
+from xharness.spec.task import Task
 
 Kind = Literal["suite", "task"]
 KINDS: tuple[Kind, ...] = ("suite", "task")

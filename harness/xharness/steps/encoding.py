@@ -26,7 +26,8 @@ from xharness.data.columns import ColumnWriter
 from xharness.data.encoded import NO_SENTENCE, ROWS, ExampleWriter, FeatureWriter, read_about, write_about
 from xharness.data.fingerprints import iter_planned_examples
 from xharness.errors import DataError, HarnessError, Problem
-from xharness.spec.task import Limit, Recipe, Split, Task
+from xharness.spec.recipe import Recipe
+from xharness.spec.task import Limit, Split, Task
 from xharness.steps.context import StepContext
 from xharness.steps.encode import Encode
 from xharness.training.checkpoints import load_config, load_tokenizer, positions_of

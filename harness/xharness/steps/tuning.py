@@ -19,7 +19,8 @@ from xharness.adapter import FreshTargets, LanguageModelling
 from xharness.data.encoded import Encoded
 from xharness.errors import DataError, HarnessError, Problem
 from xharness.metrics import metric
-from xharness.spec.task import Recipe, Task
+from xharness.spec.recipe import Recipe
+from xharness.spec.task import Task
 from xharness.steps.context import StepContext
 from xharness.steps.tune import Tune
 from xharness.training.batches import Batches, TrainingSet

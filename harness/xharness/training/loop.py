@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from xharness.adapter import Feature, FreshTargets, WholeBatch
-from xharness.spec.task import Recipe
+from xharness.spec.recipe import Recipe
 from xharness.store.files import broken, read_json, seal, sync, write_json
 from xharness.training.batches import Batches
 from xharness.training.checkpoints import word_embeddings

@@ -13,7 +13,7 @@ import safetensors.torch
 from torch import Tensor
 from transformers import TrainerCallback
 
-from xharness.spec.task import Recipe
+from xharness.spec.recipe import Recipe
 from xharness.training.batches import Batches
 from xharness.training.network import Network
 from xharness.training.progress import Progress
