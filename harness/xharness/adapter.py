@@ -112,7 +112,10 @@ class TunableAdapter(Adapter, Protocol):
         """What a prediction is compared with, as the metric wants it (JSON values)."""
 
     def trivial(self, references: Sequence[Any]) -> list[Any]:
-        """What says a model that has learnt nothing: the most frequent class for all; the board's chance row."""
+        """What says a model that has learnt nothing: the most frequent class for all; the board's chance row.
+
+        Empty where nothing can be said without a model.
+        """
 
 
 @runtime_checkable
@@ -166,7 +169,8 @@ class LanguageModelling(TunableAdapter, Protocol):
     """A family whose head is the checkpoint's own language-model head, its weights tied to the word embeddings."""
 
     language_head: ClassVar[bool]
-    """True; `head` is then not called, and the vocabulary is trained whole."""
+    """True; `head` is then not called, and the vocabulary is trained whole. Where the options have a `fresh_head`, it
+    says whether a checkpoint that lacks the head gets one."""
 
 
 @runtime_checkable

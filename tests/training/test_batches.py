@@ -6,13 +6,16 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xharness.spec.recipe import Recipe
 from xharness.training import batches
-from xharness.training.batches import WINDOW
+from xharness.training.batches import WINDOW, Examples
 
 
 def plan_batches(lengths, batch_size, epochs, seed):
     """The plan, in lists that can be compared."""
-    return [(task, numbers.tolist()) for task, numbers in batches.plan_batches(lengths, batch_size, epochs, seed)]
+    examples = {name: Examples(np.array(held)) for name, held in lengths.items()}
+    made = batches.plan_batches(examples, Recipe(batch_size=batch_size, epochs=epochs), seed)
+    return [(task, numbers.tolist()) for task, numbers in made]
 
 
 lengths = st.lists(st.integers(3, 200), min_size=1, max_size=400)

@@ -24,6 +24,7 @@ from transformers import AutoModel, AutoTokenizer
 from tiny import make_encoder, sentiment_rows, write_rows
 from tuning import evaluation, run, tuning, weights
 from xharness.spec.recipe import Recipe
+from xharness.spec.stage import Sampling
 from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Data, Limit, Task
 
@@ -319,10 +320,14 @@ def test_the_cap_of_a_mixture_takes_a_shuffled_choice_the_same_under_every_seed(
     recipe = Recipe(epochs=1, batch_size=8)
     taken = []
     for seed in (0, 1):
-        summary = run(tuning(lab.checkpoint, *tasks, recipe=recipe, cap=20, seed=seed), tmp_path, f"seed {seed}")
+        summary = run(
+            tuning(lab.checkpoint, *tasks, recipe=recipe, sampling=Sampling(cap=20), seed=seed),
+            tmp_path,
+            f"seed {seed}",
+        )
         assert summary["examples"] == {"first": 20, "second": 20}
         taken.append(summary["tokens"])
-    alone = run(tuning(lab.checkpoint, tasks[0], recipe=recipe, cap=20), tmp_path, "alone")["tokens"]
+    alone = run(tuning(lab.checkpoint, tasks[0], recipe=recipe, sampling=Sampling(cap=20)), tmp_path, "alone")["tokens"]
     assert taken[0] == taken[1]
     assert shuffled(alone)
     assert shuffled(taken[0] - alone)

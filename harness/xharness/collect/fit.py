@@ -13,8 +13,10 @@ from xharness.collect.patterns import check_patterns
 from xharness.errors import Problem, UsageError, listed, nearest
 from xharness.metrics import Metric, known_metrics, metric
 from xharness.plugins import load_plugins
-from xharness.spec.load import NONE, Loaded
+from xharness.spec.load import Loaded
 from xharness.spec.parse import Document, KeyPath, validate
+from xharness.spec.rows import AT
+from xharness.spec.stage import ENGLISH, Stage
 from xharness.spec.suite import BUILT_IN, Checkpoint
 from xharness.spec.task import SPLITS, Task
 
@@ -217,16 +219,11 @@ def _adapter_of(task: Task) -> Adapter | None:
 
 def _roles(loaded: Loaded) -> Iterator[Problem]:
     """Intermediates and what targets are tuned on must train and have train data; targets must have test data."""
-    suite, profile = loaded.suite, loaded.profile_name
-    members = [
-        (m, ("mixture", i, "tasks"))
-        for i in loaded.intermediates
-        if i in suite.mixture
-        for m in suite.mixture[i].tasks
-        if m in loaded.tasks
-    ]
-    single = [(i, ("grid", "intermediates")) for i in loaded.intermediates if i in loaded.tasks and i != NONE]
-    for name, path in [*single, *members]:
+    profile = loaded.profile_name
+    for row in loaded.intermediates:
+        for number, stage in enumerate(loaded.stages(row)):
+            yield from _fits_together(stage, _stage_path(loaded, row, number), loaded)
+    for name, path in _intermediate_tasks(loaded):
         task, file = loaded.tasks[name], file_of(loaded, name)
         adapter = _adapter_of(task)
         if adapter is not None and not adapter.trains:
@@ -245,6 +242,60 @@ def _roles(loaded: Loaded) -> Iterator[Problem]:
         adapter = _adapter_of(task)
         if adapter is not None and adapter.trains:
             yield from _tuning(name, task, file, loaded)
+
+
+def _stage_path(loaded: Loaded, row: str, number: int) -> KeyPath:
+    """Where a stage stands in the suite; of a task by itself, where the grid names it."""
+    name = row if row in loaded.said else row.rpartition(AT)[0]
+    if name not in loaded.said:
+        return ("grid", "intermediates")
+    if name in loaded.suite.mixture:
+        return ("mixture", name)
+    inside: KeyPath = ("stages", number) if loaded.said[name].stages else ()
+    return ("intermediate", name, *inside)
+
+
+def _intermediate_tasks(loaded: Loaded) -> Iterator[tuple[str, KeyPath]]:
+    """(task, where it is named) of everything that is trained as an intermediate."""
+    seen: set[tuple[str, KeyPath]] = set()
+    for row in loaded.intermediates:
+        for number, stage in enumerate(loaded.stages(row)):
+            for name in stage.tasks:
+                held = (name, _stage_path(loaded, row, number))
+                if name in loaded.tasks and held not in seen:
+                    seen.add(held)
+                    yield held
+
+
+def _fits_together(stage: Stage, path: KeyPath, loaded: Loaded) -> Iterator[Problem]:
+    """Tasks that share a head have one adapter and the same labels; data in a language are there in that language."""
+    tasks = [loaded.tasks[name] for name in stage.tasks if name in loaded.tasks]
+    for task in tasks[1:] if stage.share_head else ():
+        if task.adapter != tasks[0].adapter:
+            what = f"'{task.name}' is a {task.adapter} task, '{tasks[0].name}' a {tasks[0].adapter} task."
+            yield loaded.document.problem((*path, "share_head"), what, "One head is for one adapter.")
+        elif set(task.labels) != set(tasks[0].labels):
+            yield loaded.document.problem((*path, "share_head"), _labels_differ(tasks[0], task))
+    for task in tasks:
+        for language in stage.languages:
+            if language != ENGLISH and not _speaks(task, language):
+                what = f"the train data of '{task.name}' are the same for every language: no source has {{lang}}."
+                hint = "Name a task that has data in it."
+                yield loaded.document.problem((*path, "languages"), what, hint, language)
+
+
+def _speaks(task: Task, language: str) -> bool:
+    """Whether a task has train data of its own in a language, as far as its sources tell."""
+    told = (
+        str(value)
+        for source in task.data.train
+        for value in (source.config, source.split, source.file, *source.where.values(), source.builtin)
+    )
+    return (
+        task.languages == (language,)
+        or any("{lang}" in text for text in told)
+        or any(source.builtin for source in task.data.train)
+    )
 
 
 def _tuning(name: str, task: Task, file: Document, loaded: Loaded) -> Iterator[Problem]:

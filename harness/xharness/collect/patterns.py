@@ -12,6 +12,7 @@ from xharness.collect.expression import compile_expression
 from xharness.errors import Problem, UsageError, nearest
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.parse import KeyPath
+from xharness.spec.rows import rows_of
 from xharness.spec.suite import Checkpoint
 
 
@@ -78,10 +79,11 @@ def _universe(loaded: Loaded, extra: Sequence[Checkpoint], wrong: Collection[str
     """
     suite, profiles = loaded.suite, loaded.suite.profile.values()
     checkpoints = dict.fromkeys((*(c.name for c in suite.checkpoint), *(c.name for c in extra)))
-    intermediates = dict.fromkeys((*suite.grid.intermediates, *(i for p in profiles for i in p.intermediates or ())))
+    named = (*suite.grid.intermediates, *(i for p in profiles for i in p.intermediates or ()))
+    intermediates = dict.fromkeys(row.name for i in named for row in rows_of(i, loaded.said))
     targets = dict.fromkeys((*suite.grid.targets, *(t for p in profiles for t in p.targets or ())))
     tasks = dict.fromkeys(sorted(loaded.known))
-    intermediates |= dict.fromkeys((NONE, *tasks, *suite.mixture)) if "intermediates" in wrong else {}
+    intermediates |= dict.fromkeys((NONE, *tasks, *loaded.said)) if "intermediates" in wrong else {}
     targets |= tasks if "targets" in wrong else {}
     seeds = dict.fromkeys((*suite.grid.seeds, *(s for p in profiles for s in p.seeds or ())))
     name = loaded.path.name

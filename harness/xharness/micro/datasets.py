@@ -21,7 +21,7 @@ class Dataset(NamedTuple):
     """What a data set offers."""
 
     family: str
-    """classification, tagging, qa, choice, bitext or mining: which columns its rows have."""
+    """classification, tagging, qa, choice, bitext, mining or text: which columns its rows have."""
     languages: tuple[str, ...]
     labels: tuple[str, ...] = ()
     """The label or tag names in order; empty where there are none."""
@@ -62,6 +62,7 @@ DATASETS: dict[str, Dataset] = {
     "ccg": Dataset("tagging", ENGLISH, CCG),
     "tatoeba": Dataset("bitext", FOREIGN, splits=("dev", "test")),
     "bucc": Dataset("mining", ("de", "ru", "zh"), splits=("dev", "test")),
+    "text": Dataset("text", LANGUAGES),
 }
 
 # A clause is added in so many of ten premises; so many sentences stand around the premise.
@@ -82,6 +83,7 @@ PLAIN: dict[str, Builder] = {
     "panx": sequences.panx,
     "ccg": sequences.ccg,
     "tatoeba": sequences.bitext,
+    "text": sequences.text,
 }
 
 
@@ -123,7 +125,7 @@ def rows(dataset: str, split: str, language: str, size: int, seed: int = 0) -> l
 
     The columns are those of the dataset's family: classification {id, text, pair, label}, tagging {id, tokens,
     tags}, qa {id, context, question, answers}, choice {id, context, question, choices, answer}, bitext {id,
-    source, target} with English as the target, mining {id, side, text, gold}.
+    source, target} with English as the target, mining {id, side, text, gold}, text {id, text}.
     """
     _known("dataset", dataset, tuple(DATASETS))
     _known(f"{dataset} split", split, DATASETS[dataset].splits)

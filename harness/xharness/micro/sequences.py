@@ -72,6 +72,12 @@ def bitext(rng: random.Random, split: str, code: str) -> tuple[object, Row]:
     return what, {"source": sentence(code, what).text, "target": sentence("en", what).text}
 
 
+def text(rng: random.Random, split: str, code: str) -> tuple[object, Row]:
+    """A sentence, for language modelling."""
+    what = plan(rng, split)
+    return what, {"text": sentence(code, what).text}
+
+
 def mining(rng: random.Random, split: str, code: str, size: int) -> list[Row]:
     """`size` sentences, half of them English; one in four on each side has its translation on the other."""
     half, seen = size // 2, set[Plan]()

@@ -1,8 +1,8 @@
 """From cells to steps, keyed by content: what two cells share is one step.
 
     none row:        tune(target) -> evaluate
-    other rows:      tune(intermediate) -> tune(target) -> evaluate
-    retrieval:       [tune(intermediate) ->] embed -> mine
+    other rows:      tune(stage) -> … -> tune(target) -> evaluate
+    retrieval:       [tune(stage) -> … ->] embed -> mine
 
 and before each of them the encode steps of what it reads. XQuAD and MLQA name the same `tune_on`, so their tuning has
 one key; so have all targets' intermediate, and a retrieval target under several seeds of an untouched encoder.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from xharness.adapter import LabellingAdapter, load_adapter, retrieval_adapter
@@ -24,6 +25,7 @@ from xharness.plan.plan import Plan, Step
 from xharness.spec.device import Device
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.recipe import Recipe
+from xharness.spec.stage import ENGLISH, Target, Training
 from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Split, Task
 from xharness.steps import AnyWork
@@ -31,11 +33,9 @@ from xharness.steps.embed import Embed
 from xharness.steps.encode import Encode
 from xharness.steps.evaluate import Evaluate
 from xharness.steps.mine import Mine
-from xharness.steps.tune import Trained, Tune
+from xharness.steps.tune import Selected, Trained, Tune
 from xharness.store.steps import content_key
 
-ENGLISH = "en"
-"""The language of all training."""
 Made = TypeVar("Made")
 
 
@@ -115,40 +115,77 @@ class Planner:
         row = (cell.checkpoint, cell.intermediate, cell.seed)
         if (made := self._intermediates.get(row)) in plan.steps:
             return made
-        mixture = self.loaded.suite.mixture.get(cell.intermediate)
-        names = mixture.tasks if mixture else (cell.intermediate,)
-        recipe = self._recipe(cell.intermediate)
-        tasks = tuple(self._training(plan, name, recipe if not mixture else None, origin) for name in names)
-        work = Tune(
+        stages = self.loaded.stages(cell.intermediate)
+        parent: str | None = None
+        for number, stage in enumerate(stages):
+            place = f", stage {number + 1} of {len(stages)}" if len(stages) > 1 else ""
+            label = f"tune {cell.checkpoint} on {cell.intermediate}{place}, seed {cell.seed}"
+            recipe = self._remember(
+                ("recipe", cell.intermediate, number), partial(self.loaded.stage_recipe, cell.intermediate, number)
+            )
+            work = self._tune(plan, stage.tasks, stage, recipe, origin, parent, cell.seed, label)
+            needs = (*((parent,) if parent else ()), *_encoded(work))
+            parent = self._add(plan, work, needs, "intermediate")
+        assert parent is not None
+        self._intermediates[row] = parent
+        return parent
+
+    def _tune(
+        self,
+        plan: Plan,
+        names: Sequence[str],
+        said: Training,
+        recipe: Recipe,
+        origin: dict[str, Any],
+        parent: str | None,
+        seed: int,
+        label: str,
+    ) -> Tune:
+        """The training of one stage. Each of several tasks is encoded at its own length."""
+        several = len(names) > 1
+        tasks = tuple(self._training(plan, name, None if several else recipe, said, origin) for name in names)
+        return Tune(
             **origin,
+            parent=parent,
             tasks=tasks,
             recipe=recipe,
-            cap=mixture.cap if mixture else None,
-            seed=cell.seed,
-            label=f"tune {cell.checkpoint} on {cell.intermediate}, seed {cell.seed}",
+            sampling=said.sampling,
+            matched=said.amount == "matched",
+            share_head=said.share_head,
+            select_on=self._selected(plan, tasks, said, recipe, origin) if said.select_on else None,
+            seed=seed,
+            label=label,
         )
-        self._intermediates[row] = self._add(plan, work, _encoded(tasks), "intermediate")
-        return self._intermediates[row]
+
+    def _selected(
+        self, plan: Plan, trained: Sequence[Trained], said: Training, recipe: Recipe, origin: dict[str, Any]
+    ) -> Selected:
+        """The dev set of another task, read by the head of a trained one of its kind."""
+        task = self.loaded.tasks[said.select_on].model_copy(update={"languages": (ENGLISH,)})
+        like = [t for t in trained if t.task.adapter == task.adapter and {*t.task.labels} == {*task.labels}]
+        if not like or not task.data.dev:
+            why = "has no dev data" if like else "fits no head of this stage: adapter or labels differ"
+            raise HarnessError(Problem(f'select_on = "{task.name}"', f"'{task.name}' {why}."))
+        dev = self._encode(plan, task, ("dev",), recipe, origin, labelled_by=like[0].train)
+        return Selected(task=task, dev=dev, head=like[0].task.name)
 
     def _trained(
         self, plan: Plan, cell: Cell, target: Task, origin: dict[str, Any], parent: str | None
     ) -> tuple[str, str]:
         tuned_on = target.tune_on or target.name
-        recipe = self._recipe(target.name)
+        said = self.loaded.suite.target.get(target.name, Target())
+        if target.name in said.sampling.weights:
+            # The suite names the target; what is trained for it may be another task.
+            weights = {tuned_on if n == target.name else n: w for n, w in said.sampling.weights.items()}
+            said = said.model_copy(update={"sampling": said.sampling.model_copy(update={"weights": weights})})
+        recipe = self._remember(("recipe of", target.name), lambda: self.loaded.target_recipe(target.name))
         after = "" if parent is None else f" after {cell.intermediate}"
-        tasks = (self._training(plan, tuned_on, recipe, origin),)
-        tune = Tune(
-            **origin,
-            parent=parent,
-            tasks=tasks,
-            recipe=recipe,
-            seed=cell.seed,
-            label=f"tune {cell.checkpoint}{after} on {tuned_on}, seed {cell.seed}",
-        )
-        tuned = self._add(plan, tune, (*((parent,) if parent else ()), *_encoded(tasks)), "target")
+        label = f"tune {cell.checkpoint}{after} on {tuned_on}, seed {cell.seed}"
+        tune = self._tune(plan, (tuned_on, *said.tasks), said, recipe, origin, parent, cell.seed, label)
+        tuned = self._add(plan, tune, (*((parent,) if parent else ()), *_encoded(tune)), "target")
         # Its own labels, in their order, say what the codes in its data mean; else those of the head.
         named = target if target.labels else target.model_copy(update={"labels": self.loaded.tasks[tuned_on].labels})
-        encoded = self._encode(plan, named, ("test",), recipe, origin, labelled_by=tasks[0].train)
+        encoded = self._encode(plan, named, ("test",), recipe, origin, labelled_by=tune.tasks[0].train)
         evaluate = Evaluate(
             **origin,
             parent=tuned,
@@ -186,18 +223,23 @@ class Planner:
         end = self._add(plan, mine, (embedded, encoded), "mine")
         return end, end
 
-    def _training(self, plan: Plan, name: str, recipe: Recipe | None, origin: dict[str, Any]) -> Trained:
+    def _training(
+        self, plan: Plan, name: str, recipe: Recipe | None, said: Training, origin: dict[str, Any]
+    ) -> Trained:
         recipe = recipe or self._recipe(name)
-        known = (name, recipe.max_length, recipe.doc_stride, origin["checkpoint"].name)
+        languages, size = said.languages or (ENGLISH,), next(iter(said.size), None)
+        known = (name, recipe.max_length, recipe.doc_stride, languages, size, origin["checkpoint"].name)
         if known not in self._trainings:
-            task = self.loaded.tasks[name].model_copy(update={"languages": (ENGLISH,)})
+            task = self.loaded.tasks[name].model_copy(update={"languages": languages})
+            self._told_languages(origin["checkpoint"], task)
             train = self._encode(plan, task, ("train",), recipe, origin, train=True)
             dev = self._encode(plan, task, ("dev",), recipe, origin, labelled_by=train) if task.data.dev else None
             tokens = self.loaded.limit_of(name).tokens
-            self._trainings[known] = Trained(task=task, train=train, dev=dev, tokens=tokens)
+            self._trainings[known] = Trained(task=task, train=train, dev=dev, tokens=tokens, size=size)
         made = self._trainings[known]
-        for key in _encoded((made,)):
-            plan.steps.setdefault(key, self._encoded_steps[key])
+        for key in (made.train, made.dev):
+            if key is not None:
+                plan.steps.setdefault(key, self._encoded_steps[key])
         return made
 
     def _recipe(self, name: str) -> Recipe:
@@ -300,9 +342,10 @@ class Planner:
         return key
 
 
-def _encoded(tasks: Sequence[Trained]) -> tuple[str, ...]:
-    """Keys of what a tuning on these tasks reads."""
-    return tuple(key for task in tasks for key in (task.train, task.dev) if key is not None)
+def _encoded(work: Tune) -> tuple[str, ...]:
+    """Keys of what a tuning reads."""
+    selected = (work.select_on.dev,) if work.select_on else ()
+    return (*(key for task in work.tasks for key in (task.train, task.dev) if key is not None), *selected)
 
 
 def _named(cell: Cell) -> str:

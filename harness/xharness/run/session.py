@@ -35,7 +35,9 @@ from xharness.run.provenance import cores, git_state, hardware, memory_bytes, ve
 from xharness.run.results import BAD, CellResult, Status, cell_results, stopped_cells, stored_records
 from xharness.spec.device import Device
 from xharness.spec.encoder_config import training_bytes
-from xharness.spec.load import Loaded, load_suite
+from xharness.spec.load import NONE, Loaded, load_suite
+from xharness.spec.rows import rows_of
+from xharness.spec.stage import ENGLISH
 from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Task
 from xharness.store.care import in_use
@@ -135,8 +137,10 @@ def _memory(loaded: Loaded, extra: Sequence[Checkpoint], cells: Sequence[Cell]) 
     """Memory that a worker takes about: of the largest encoder that is trained, in bytes."""
     known = {c.name: c for c in (*loaded.suite.checkpoint, *extra)}
     tokens = loaded.profile.device_tokens or CPU_TOKENS
-    tuned = {name for cell in cells for name in (cell.intermediate, cell.target) if name in loaded.tasks}
-    length = max((loaded.recipe_of(name).max_length for name in tuned), default=0)
+    rows, targets = ({getattr(cell, side) for cell in cells} for side in ("intermediate", "target"))
+    recipes = [loaded.stage_recipe(row, n) for row in rows for n in range(len(loaded.stages(row)))]
+    recipes += [loaded.target_recipe(name) for name in targets]
+    length = max((recipe.max_length for recipe in recipes), default=0)
     found: list[int] = []
     for name in {cell.checkpoint for cell in cells}:
         with suppress(HarnessError):  # What is wrong with a checkpoint is told of its cells.
@@ -309,7 +313,9 @@ def _head(
         "seeds": sorted({c.seed for c in prepared.cells}),
         "checkpoints": {n: planner[n].model_dump(mode="json") for n in shown},
         "tasks": {name: _task_facts(task, loaded.tasks) for name, task in loaded.tasks.items()},
-        "titles": {name: mixture.title or name for name, mixture in loaded.suite.mixture.items()},
+        "titles": {row: title for row in loaded.intermediates if (title := _title(row, loaded))},
+        "rows": {row: _row_facts(row, loaded) for row in loaded.intermediates if row != NONE},
+        "trained_in": {t: list(said.languages) for t, said in loaded.suite.target.items() if said.languages},
         "resolved": loaded.suite.model_dump(mode="json", exclude_defaults=True),
         "argv": list(request.argv or sys.argv),
         "started": began,
@@ -321,6 +327,27 @@ def _head(
         "hardware": hardware(),
         "languages_selected": {c.name: list(c.languages) for c in prepared.cells if c.languages},
     }
+
+
+def _title(row: str, loaded: Loaded) -> str:
+    """What the board calls a row that is more than a task; empty for a task."""
+    (found,) = rows_of(row, loaded.said)
+    if found.intermediate not in loaded.said:
+        return ""
+    title = loaded.said[found.intermediate].title or found.intermediate
+    if found.size is None:
+        return title
+    return f"{title}, {found.size:,} examples" if found.size >= 1 else f"{title}, {found.size:g} of all examples"
+
+
+def _row_facts(row: str, loaded: Loaded) -> dict[str, Any]:
+    """What a row is: its intermediate, its size, what its stages train in which languages."""
+    (found,) = rows_of(row, loaded.said)
+    stages = [
+        {"tasks": list(s.tasks), "languages": list(s.languages) or [ENGLISH], "size": next(iter(s.size), None)}
+        for s in loaded.stages(row)
+    ]
+    return {"intermediate": found.intermediate, "size": found.size, "stages": stages}
 
 
 def _task_facts(task: Task, tasks: Mapping[str, Task]) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from xharness.collect.fit import check_known, file_of, meant_adapter
 from xharness.data.examples import examples
 from xharness.errors import ExitCode, HarnessError, Problem, Unreachable, UsageError, listed
 from xharness.plan.identity import identity_of
-from xharness.spec.load import NONE, Loaded
+from xharness.spec.load import Loaded
 from xharness.spec.parse import Document, KeyPath, told
 from xharness.spec.recipe import Recipe
+from xharness.spec.stage import ENGLISH, Target
 from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Task
 
@@ -123,15 +124,19 @@ def _wanted(cells: Sequence[Cell], loaded: Loaded, report: Report) -> Iterator[t
 def _length(name: str, loaded: Loaded) -> int:
     """The maximum length of a task's inputs; the default if its recipe is wrong, which is reported."""
     try:
-        return loaded.recipe_of(name).max_length
+        return loaded.target_recipe(name).max_length
     except UsageError:
         return Recipe().max_length
 
 
 def _of_intermediate(name: str, loaded: Loaded) -> Iterator[Wanted]:
-    mixture = loaded.suite.mixture.get(name)
-    for member in mixture.tasks if mixture else () if name == NONE else (name,):
-        yield from _training(member, _length(member, loaded), loaded)
+    for number, stage in enumerate(loaded.stages(name)):
+        try:
+            length = loaded.stage_recipe(name, number).max_length
+        except UsageError:
+            length = Recipe().max_length
+        for member in stage.tasks:
+            yield from _training(member, length, loaded, stage.languages)
 
 
 def _of_target(name: str, loaded: Loaded) -> Iterator[Wanted]:
@@ -142,7 +147,9 @@ def _of_target(name: str, loaded: Loaded) -> Iterator[Wanted]:
     try:
         adapter = load_adapter(task.adapter)
         if adapter.trains:
-            yield from _training(task.tune_on or name, length, loaded)
+            said = loaded.suite.target.get(name, Target())
+            for member in (task.tune_on or name, *said.tasks):
+                yield from _training(member, length, loaded, said.languages)
         else:
             splits = retrieval_adapter(task.adapter).splits(task)
     except (HarnessError, ValueError):  # `check_fit` reports it.
@@ -161,13 +168,14 @@ def _as_meant(task: Task) -> Task:
     return task
 
 
-def _training(name: str, length: int, loaded: Loaded) -> Iterator[Wanted]:
+def _training(name: str, length: int, loaded: Loaded, languages: Sequence[str] = ()) -> Iterator[Wanted]:
     if name not in loaded.tasks:
         return
     task = loaded.tasks[name]
     for split in ("train", "dev"):
         if getattr(task.data, split):
-            yield Wanted(name, split, "en", length)
+            for language in languages or (ENGLISH,):
+                yield Wanted(name, split, language, length)
 
 
 ROWS = ("adapter", "columns", "labels", "label_map", "options")

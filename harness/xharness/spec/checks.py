@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from xharness.errors import Problem, UsageError, nearest
-from xharness.spec.parse import Document, name_at, told, validate
-from xharness.spec.recipe import Recipe
+from xharness.errors import Problem, nearest
+from xharness.spec.names import NAME, NONE, Path, language_problems, layer_problems, names_of, twice, unknown
+from xharness.spec.parse import Document, name_at, told
+from xharness.spec.stage_checks import sized_rows, stage_problems
 from xharness.spec.suite import Profile, Suite
 from xharness.spec.task import Task, TaskProfile
-
-NONE = "none"
-"""The intermediate that trains nothing."""
-
-Path = tuple[str | int, ...]
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
-"""Names that stand in ids and in names of folders."""
 
 
 def suite_problems(
@@ -31,29 +21,29 @@ def suite_problems(
     What only follows from the problems `before` is left out: names of what is there, but wrong.
     """
     tasks = None if told(before, document, "tasks") else {*catalogue}
-    mixtures = _names_of(document, "mixture")
-    rows = None if tasks is None or mixtures is None else {*tasks, *mixtures}
-    problems = [*_checkpoints(suite, document), *_mixtures(suite, document, tasks), *_bounds(suite, document)]
+    named = [names_of(document, key) for key in ("mixture", "intermediate")]
+    rows = None if tasks is None or None in named else {*tasks, *(name for names in named for name in names or ())}
+    problems = [*_checkpoints(suite, document), *stage_problems(suite, document, tasks), *_bounds(suite, document)]
     scopes: list[tuple[Path, Any]] = [(("grid",), suite.grid)]
     scopes += [(("profile", name), profile) for name, profile in suite.profile.items()]
     known = {
-        "checkpoints": _names_of(document, "checkpoint"),
-        "intermediates": None if rows is None else {*rows, NONE},
+        "checkpoints": names_of(document, "checkpoint"),
+        "intermediates": None if rows is None else {*rows, *sized_rows(suite), NONE},
         "targets": tasks,
     }
-    kinds = {"checkpoints": "[[checkpoint]]", "intermediates": "task or mixture", "targets": "task"}
+    kinds = {"checkpoints": "[[checkpoint]]", "intermediates": "task or intermediate", "targets": "task"}
     for name in suite.profile:
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             what = "a profile's name has letters, digits, and the signs _ . + - only."
             problems.append(document.problem(("profile", name), what))
     for path, scope in scopes:
         for key, names in known.items():
             given = getattr(scope, key)
-            problems += _unknown(document, (*path, key), given or (), names, kinds[key])
-            problems += _twice(document, (*path, key), given or ())
+            problems += unknown(document, (*path, key), given or (), names, kinds[key])
+            problems += twice(document, (*path, key), given or ())
             if given == () and not told(before, document, *path, key):
                 problems.append(document.problem((*path, key), "is empty; leave it out or name some."))
-        problems += _twice(document, (*path, "seeds"), scope.seeds or ())
+        problems += twice(document, (*path, "seeds"), scope.seeds or ())
         if scope.seeds == () and not told(before, document, *path, "seeds"):
             problems.append(document.problem((*path, "seeds"), "is empty; a run needs at least one seed."))
         problems += [
@@ -62,30 +52,6 @@ def suite_problems(
             if not 0 <= seed < 2**32
         ]
     return [*problems, *_recipes(suite, document, rows)]
-
-
-def _names_of(document: Document, key: str) -> set[str] | None:
-    """The names that the file gives to its checkpoints or mixtures, wrong ones too; None where that is not known."""
-    given = document.values.get(key, {})
-    if isinstance(given, list):
-        names = [name_at(document.values, index) for index in range(len(given))]
-        return {*names} if all(isinstance(name, str) for name in names) else None
-    return {*given} if isinstance(given, dict) else None
-
-
-def _unknown(
-    document: Document, path: Path, given: Iterable[str], known: Collection[str] | None, kind: str
-) -> Iterator[Problem]:
-    for name in given:
-        if known is not None and name not in known:
-            yield document.problem(path, f"there is no {kind} called '{name}'.", nearest(name, known), name)
-
-
-def _twice(document: Document, path: Path, given: Sequence[Any]) -> Iterator[Problem]:
-    for name, times in Counter(given).items():
-        if times > 1:
-            problem = document.problem(path, f"names {name!r} {times} times; once is enough.", value=name)
-            yield replace(problem, key=())  # Nothing else follows from it.
 
 
 def _checkpoints(suite: Suite, document: Document) -> Iterator[Problem]:
@@ -107,25 +73,6 @@ def _bounds(suite: Suite, document: Document) -> Iterator[Problem]:
             yield document.problem(("expect", index, "at_least"), what)
 
 
-def _mixtures(suite: Suite, document: Document, tasks: Collection[str] | None) -> Iterator[Problem]:
-    for name, mixture in suite.mixture.items():
-        path = ("mixture", name)
-        if name == NONE:
-            yield document.problem(path, "'none' is the row without an intermediate; choose another name.")
-        elif name in (tasks or ()):
-            yield document.problem(path, f"there is a task called '{name}' already; choose another name.")
-        elif not _NAME.fullmatch(name):
-            yield document.problem(path, "a mixture's name has letters, digits, and the signs _ . + - only.")
-        for member in mixture.tasks:
-            if member == NONE or member in suite.mixture:
-                what = f"'{member}' is no task; a mixture is made of tasks."
-                yield document.problem((*path, "tasks"), what, value=member)
-            else:
-                yield from _unknown(document, (*path, "tasks"), [member], tasks, "task")
-        yield from _twice(document, (*path, "tasks"), mixture.tasks)
-        yield from layer_problems(mixture.recipe, document, (*path, "recipe"))
-
-
 def _recipes(suite: Suite, document: Document, names: Collection[str] | None) -> Iterator[Problem]:
     """Recipe tables of tasks that do not exist, and recipes that are wrong whoever uses them."""
     layers: list[tuple[Path, Mapping[str, Any], str | None]] = []
@@ -135,25 +82,15 @@ def _recipes(suite: Suite, document: Document, names: Collection[str] | None) ->
         layers += [(("profile", profile, "task", name), values, name) for name, values in found.task.items()]
     for path, values, owner in layers:
         if owner is not None and names is not None and owner not in names:
-            what = f"there is no task or mixture called '{owner}'."
+            what = f"there is no task or intermediate called '{owner}'."
             yield document.problem(path, what, nearest(owner, names))
         yield from layer_problems(values, document, path)
 
 
-def layer_problems(values: Mapping[str, Any], document: Document, path: Path) -> Iterator[Problem]:
-    """What is wrong with one of the tables that a recipe is put together from, taken by itself."""
-    # Rules between keys wait until the recipe is whole: another table may hold the other key.
-    alone = {**values, "evaluations": values.get("evaluations") or 1} if values.get("select") == "best" else values
-    try:
-        validate(Recipe, alone, document, path)
-    except UsageError as error:
-        yield from error.problems
-
-
 def task_problems(task: Task, document: Document, before: Sequence[Problem] = ()) -> Iterator[Problem]:
     """Everything in a task file that is named twice or leads nowhere, less what follows from the problems `before`."""
-    yield from _twice(document, ("labels",), task.labels)
-    yield from _twice(document, ("also",), task.also)
+    yield from twice(document, ("labels",), task.labels)
+    yield from twice(document, ("also",), task.also)
     if task.labels and not told(before, document, "labels"):
         for spelling, label in task.label_map.items():
             if label not in task.labels:
@@ -163,40 +100,13 @@ def task_problems(task: Task, document: Document, before: Sequence[Problem] = ()
     scopes += [(("profile", name), change) for name, change in task.profile.items()]
     for path, scope in scopes:
         doubted = told(before, document, *path, "languages") or told(before, document, "languages")
-        yield from _languages(scope.languages, document, (*path, "languages"), doubted)
+        yield from language_problems(scope.languages, document, (*path, "languages"), doubted)
         wide = None if doubted else {*task.languages, *(scope.languages or ()), "en"}
         for code in scope.codes or {}:
-            yield from _unknown(document, (*path, "codes", code), [code], wide, "language of this task")
+            yield from unknown(document, (*path, "codes", code), [code], wide, "language of this task")
         if scope.tune_on == task.name:
             what = "a task is tuned on its own data anyway; leave this out."
             yield document.problem((*path, "tune_on"), what)
-
-
-def _languages(given: Sequence[str] | None, document: Document, path: Path, doubted: bool) -> Iterator[Problem]:
-    if given is None:
-        return
-    if not given and not doubted:
-        yield document.problem(path, "is empty; a task has at least one language.")
-    yield from _twice(document, path, given)
-    for code in given:
-        if not is_language(code):
-            what = f"'{code}' is no language code: two or three small letters (ISO 639), such as 'de'."
-            yield document.problem(path, what, _meant(code), code)
-
-
-def is_language(code: str) -> bool:
-    """Whether it has the form of a language code."""
-    return re.fullmatch(r"[a-z]{2,3}", code) is not None
-
-
-def _meant(name: str) -> str:
-    """The code of a language that was given by name or in another form (`German`, `pt-BR`)."""
-    from xharness.languages import languages
-
-    for code, language in languages().items():
-        if name.lower() in (language.name.lower(), code) or re.split("[-_]", name.lower())[0] in (code, language.iso3):
-            return f"Did you mean '{code}'?"
-    return ""
 
 
 def profiles_of(suite: Suite, chosen: str | None) -> tuple[str, Profile] | None:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from xharness.errors import Problem, UsageError, nearest
-from xharness.spec.checks import NONE, profiles_of, suite_problems, task_problems
+from xharness.spec.checks import profiles_of, suite_problems, task_problems
 from xharness.spec.extends import KEY, chain, read_extended
+from xharness.spec.names import NONE
 from xharness.spec.parse import Document, KeyPath, read_document, told, validate, validate_rest
 from xharness.spec.recipe import Recipe
+from xharness.spec.rows import AT, intermediates_of, rows_of, stages_of
 from xharness.spec.shipped import find_suite, shipped_suites
+from xharness.spec.stage import Intermediate, Stage, Target
 from xharness.spec.suite import Profile, Suite
 from xharness.spec.task import Limit, Source, Task
 
 __all__ = ["NONE", "Loaded", "find_suite", "load_suite", "load_task", "read_suite", "shipped_suites"]
+
+Table = tuple[Mapping[str, Any], Document, KeyPath]
+"""Settings of a recipe, and where they stand."""
+Name = TypeVar("Name")
 
 
 @dataclass(frozen=True)
@@ -50,10 +57,20 @@ class Loaded:
             bool(self.profile_name) or not self.document.values.get("profile")
         )
 
+    @cached_property
+    def said(self) -> dict[str, Intermediate]:
+        """Name -> the intermediates that are more than a task."""
+        return intermediates_of(self.suite)
+
     @property
     def intermediates(self) -> tuple[str, ...]:
-        """Names of the intermediates of this profile."""
-        return self.profile.intermediates or self.suite.grid.intermediates
+        """The rows of this profile: its intermediates, one with several sizes as a row for each."""
+        named = self.profile.intermediates or self.suite.grid.intermediates
+        return tuple(dict.fromkeys(row.name for name in named for row in rows_of(name, self.said)))
+
+    def stages(self, row: str) -> tuple[Stage, ...]:
+        """The stages of a row; none of `none`."""
+        return () if row == NONE else stages_of(row, self.said)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -65,29 +82,37 @@ class Loaded:
         """Seeds of this profile."""
         return self.profile.seeds or self.suite.grid.seeds
 
-    @cached_property
-    def recipes(self) -> dict[str, Recipe]:
-        """Task name -> recipe: task, task's profile, suite, suite's profile; the later wins."""
-        return {name: self.recipe_of(name) for name in self.tasks}
-
     def recipe_of(self, name: str) -> Recipe:
-        """The recipe of a task or of a mixture."""
+        """The recipe of a task."""
+        return self._recipe(name, self._task_tables(name))
+
+    def target_recipe(self, name: str) -> Recipe:
+        """The recipe that a target is tuned with: the task's, and what the suite says of the target."""
+        said = self.suite.target.get(name)
+        own = [] if said is None else [(said.own_recipe, self.document, ("target", name, "recipe"))]
+        return self._recipe(name, [*self._task_tables(name), *own])
+
+    def stage_recipe(self, row: str, number: int) -> Recipe:
+        """The recipe of one stage of a row, from 0."""
+        name = row if row in self.said else row.rpartition(AT)[0]
+        if name not in self.said:
+            return self.recipe_of(row)
+        return self._recipe(name, self._stage_tables(name, number))
+
+    def _recipe(self, name: str, tables: Iterable[Table]) -> Recipe:
+        """Tables put together, the later over the earlier."""
         merged: dict[str, Any] = {}
         places: dict[str, tuple[Document, KeyPath]] = {}
-        for values, document, path in self._recipe_tables(name):
+        for values, document, path in tables:
             merged |= values
             # Later tables last, so that a rule between keys is told at the one that broke it.
             places = {k: v for k, v in places.items() if k not in values} | dict.fromkeys(values, (document, path))
         return validate(Recipe, merged, self.document, ("recipe", name), places)
 
-    def _recipe_tables(self, name: str) -> Iterator[tuple[dict[str, Any], Document, KeyPath]]:
-        """What a recipe is put together from, the later over the earlier, and where each part stands."""
+    def _task_tables(self, name: str) -> Iterator[Table]:
+        """What a task's recipe is put together from, and where each part stands."""
         suite, profile, document = self.suite, self.profile, self.document
-        if name in suite.mixture:
-            mixture = suite.mixture[name]
-            yield self._widest(mixture.tasks), document, ("mixture", name)
-            yield mixture.recipe, document, ("mixture", name, "recipe")
-        elif name in self.tasks:
+        if name in self.tasks:
             file = self.files.get(name, document)
             yield self.tasks[name].recipe, file, ("recipe",)
             inside = ("profile", self.profile_name, "recipe")
@@ -96,8 +121,25 @@ class Loaded:
         yield profile.recipe, document, ("profile", self.profile_name, "recipe")
         yield profile.task.get(name, {}), document, ("profile", self.profile_name, "task", name)
 
+    def _stage_tables(self, name: str, number: int) -> Iterator[Table]:
+        """What the recipe of a stage is put together from."""
+        suite, profile, document = self.suite, self.profile, self.document
+        said = self.said[name]
+        stage = said.chain[number]
+        place: KeyPath = ("mixture" if name in suite.mixture else "intermediate", name)
+        place = (*place, "stages", number, "recipe") if said.stages else (*place, "recipe")
+        if len(stage.tasks) == 1:
+            yield from self._task_tables(stage.tasks[0])
+        else:
+            yield self._widest(stage.tasks), document, place
+        yield stage.own_recipe, document, place
+        yield suite.recipe.get(name, {}), document, ("recipe", name)
+        if len(stage.tasks) > 1:
+            yield profile.recipe, document, ("profile", self.profile_name, "recipe")
+        yield profile.task.get(name, {}), document, ("profile", self.profile_name, "task", name)
+
     def _widest(self, tasks: tuple[str, ...]) -> dict[str, Any]:
-        """A mixture's own base: the recipe of its first task, with the longest of the lengths."""
+        """The base of a stage with several tasks: the recipe of its first, with the longest of the lengths."""
         recipes = [self.recipe_of(name) for name in tasks if name in self.tasks]
         if not recipes:
             return {}
@@ -139,16 +181,32 @@ def read_suite(given: str, profile: str | None = None) -> Loaded:
     problems += _missing_places(loaded)
     catalogue = _catalogue(loaded)
     problems += suite_problems(suite, document, catalogue, problems)
-    sound = {
-        name: mixture.model_copy(update={"tasks": tuple(m for m in mixture.tasks if m not in suite.mixture)})
-        for name, mixture in suite.mixture.items()
-        if name not in catalogue and name != NONE
-    }
-    loaded = replace(loaded, suite=suite.model_copy(update={"mixture": sound}), known=frozenset(catalogue))
+    loaded = replace(loaded, suite=_sound(suite, catalogue), known=frozenset(catalogue))
     problems += _read_tasks(loaded, catalogue, problems)
-    used = [name for name in sound if name in loaded.intermediates]
-    problems += _problems_of(loaded.recipe_of, (*loaded.tasks, *used))
+    problems += _problems_of(loaded.recipe_of, loaded.tasks)
+    problems += _problems_of(loaded.target_recipe, [name for name in loaded.suite.target if name in loaded.tasks])
+    for row in loaded.intermediates:
+        numbers = range(len(loaded.stages(row))) if row not in loaded.tasks else ()
+        problems += _problems_of(lambda number, row=row: loaded.stage_recipe(row, number), numbers)  # type: ignore[misc]
     return replace(loaded, problems=tuple(dict.fromkeys(problems)))
+
+
+def _sound(suite: Suite, catalogue: Collection[str]) -> Suite:
+    """The suite without the intermediates whose names are taken, and without members that are no tasks."""
+
+    def good(names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(name for name in names if name not in suite.mixture and name not in suite.intermediate)
+
+    mixtures, intermediates = (
+        {name: one for name, one in given.items() if name not in catalogue and name != NONE}
+        for given in (suite.mixture, suite.intermediate)
+    )
+    return suite.model_copy(
+        update={
+            "mixture": {name: m.model_copy(update={"tasks": good(m.tasks)}) for name, m in mixtures.items()},
+            "intermediate": intermediates,
+        }
+    )
 
 
 def _checkpoints_beside(suite: Suite, folder: Path) -> Suite:
@@ -160,7 +218,7 @@ def _checkpoints_beside(suite: Suite, folder: Path) -> Suite:
     return suite.model_copy(update={"checkpoint": placed})
 
 
-def _problems_of(check: Callable[[str], object], names: Iterable[str]) -> list[Problem]:
+def _problems_of(check: Callable[[Name], object], names: Iterable[Name]) -> list[Problem]:
     """What a check says of every name."""
     problems: list[Problem] = []
     for name in names:
@@ -215,8 +273,9 @@ def _name_in(file: Path) -> str:
 def _read_tasks(loaded: Loaded, catalogue: Mapping[str, Path], before: Sequence[Problem]) -> list[Problem]:
     """Read every task that the grid, the mixtures and `tune_on` name and that exists; what is wrong with them all."""
     suite = loaded.suite
-    wanted = [n for n in (*loaded.intermediates, *loaded.targets) if n != NONE and n not in suite.mixture]
-    wanted += [n for mix in loaded.intermediates if mix in suite.mixture for n in suite.mixture[mix].tasks]
+    wanted = [name for row in loaded.intermediates for stage in loaded.stages(row) for name in _named_by(stage)]
+    for name in loaded.targets:
+        wanted += [name, *(_named_by(suite.target[name]) if name in suite.target else ())]
     problems: list[Problem] = []
     while wanted:
         name = wanted.pop(0)
@@ -245,6 +304,12 @@ def _read_tasks(loaded: Loaded, catalogue: Mapping[str, Path], before: Sequence[
         elif task.tune_on:
             wanted.append(task.tune_on)
     return problems
+
+
+def _named_by(stage: Stage | Target) -> Iterator[str]:
+    yield from stage.tasks
+    if stage.select_on:
+        yield stage.select_on
 
 
 def load_task(document: Document, profile: str) -> Task:

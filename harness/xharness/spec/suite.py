@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from xharness.spec.base import Spec
+from xharness.spec.stage import Intermediate, Sampling, Target
 from xharness.spec.task import HUB_ID, Limit
 
 
@@ -68,13 +69,18 @@ class Grid(Spec):
 
 
 class Mixture(Spec):
-    """Several tasks trained at once as one intermediate; batches are drawn in proportion to each task's examples."""
+    """An intermediate of one stage with several tasks, as it was written before there were stages."""
 
     title: str = ""
     tasks: tuple[str, ...] = Field(min_length=2)
     cap: int | None = Field(default=None, gt=0)
     """Examples of one task at the most."""
     recipe: dict[str, Any] = {}
+
+    @property
+    def intermediate(self) -> Intermediate:
+        """The same as an intermediate of one stage."""
+        return Intermediate(title=self.title, tasks=self.tasks, sampling=Sampling(cap=self.cap), recipe=self.recipe)
 
 
 class Mark(Spec):
@@ -156,6 +162,10 @@ class Suite(Spec):
     """Python files with adapters of your own."""
     checkpoint: tuple[Checkpoint, ...] = ()
     grid: Grid
+    intermediate: dict[str, Intermediate] = {}
+    """Rows of the board that are more than one task in English."""
+    target: dict[str, Target] = {}
+    """How a target is tuned, where it is not on its own English data alone."""
     mixture: dict[str, Mixture] = {}
     mark: tuple[Mark, ...] = ()
     recipe: dict[str, dict[str, Any]] = {}

@@ -45,7 +45,8 @@ def evaluate(work: Evaluate, context: StepContext) -> dict[str, Any]:
         span = encoded.spans[language]
         rule = MetricInput(encoded.ids(span), predictions[language], encoded.references(span))
         table.add(language, {m.name: rule for m in table.metrics}, collapsed(rule.predictions))
-        table.chance(language, adapter.trivial(rule.references), rule.references)
+        if trivial := adapter.trivial(rule.references):
+            table.chance(language, trivial, rule.references)
     table.write(context.out)
     return {
         "examples": progress.done,

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from xharness.spec.base import Spec
 from xharness.spec.recipe import Recipe
+from xharness.spec.stage import Sampling
 from xharness.spec.task import Task
 from xharness.steps.work import Work, task_ingredients
 
@@ -20,29 +21,50 @@ class Trained(Spec):
     """Key of the encoded dev split; None for a task without one."""
     tokens: int | None = None
     """Sub-words of the train split at the most."""
+    size: float | None = None
+    """Examples, or as a fraction below 1 a share of all, chosen by the seed."""
 
     def ingredients(self) -> dict[str, Any]:
         """What of it counts: the task that makes head, loss and dev score, and the encoded splits by key."""
         return {"task": task_ingredients(self.task, training=True), **self.model_dump(mode="json", exclude={"task"})}
 
 
+class Selected(Spec):
+    """A dev set that states are compared on, of a task that the stage does not train."""
+
+    task: Task
+    dev: str
+    """Key of its encoded dev split."""
+    head: str
+    """The trained task whose head reads it."""
+
+    def ingredients(self) -> dict[str, Any]:
+        """All of it."""
+        return {"task": task_ingredients(self.task, training=True), "dev": self.dev, "head": self.head}
+
+
 class Tune(Work):
-    """Fine-tune the encoder with fresh heads on the train split of one task, or of several at once."""
+    """One stage: train the encoder with fresh heads on the train split of one task, or of several at once."""
 
     KIND: ClassVar[str] = "tune"
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
     kind: Literal["tune"] = "tune"
     tasks: tuple[Trained, ...]
     recipe: Recipe
     """Of the run; for one task its own."""
-    cap: int | None = None
-    """Examples of one task of a mixture at the most."""
+    sampling: Sampling = Sampling()
+    matched: bool = False
+    """Several languages have as many examples together as one of them has."""
+    share_head: bool = False
+    select_on: Selected | None = None
+    """Where states are compared; None: on the dev sets of what is trained."""
     seed: int = 0
 
     def ingredients(self) -> dict[str, Any]:
         """The recipe but for what the encoded splits tell already, and what counts of every task."""
         return {
-            **self._plain("tasks", "recipe"),
+            **self._plain("tasks", "recipe", "select_on"),
             "recipe": self.recipe.model_dump(mode="json", exclude={"max_length", "doc_stride"}),
             "tasks": [task.ingredients() for task in self.tasks],
+            "select_on": self.select_on.ingredients() if self.select_on else None,
         }

@@ -1,32 +1,32 @@
-"""Tune: fresh heads on an encoder, trained on English, one task or several at once."""
+"""Tune: fresh heads on an encoder, trained on one task or several at once."""
 
 from __future__ import annotations
 
-import math
 import shutil
 import time
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import xharness
-from xharness.adapter import FreshTargets, LanguageModelling
+from xharness.adapter import FreshTargets, LanguageModelling, tunable_adapter
 from xharness.data.encoded import Encoded
-from xharness.errors import DataError, HarnessError, Problem
+from xharness.errors import DataError, Problem
 from xharness.metrics import metric
 from xharness.spec.recipe import Recipe
 from xharness.spec.task import Task
 from xharness.steps.context import StepContext
+from xharness.steps.subset import subset
 from xharness.steps.tune import Tune
 from xharness.training.batches import Batches, TrainingSet
 from xharness.training.checkpoints import load_encoder, load_tokenizer, require_rows
 from xharness.training.devices import Hardware, hardware
+from xharness.training.layers import freeze
 from xharness.training.loop import Training, arguments, states, whole_state
+from xharness.training.lora import adapted, merged
 from xharness.training.model_selection import ModelSelection, Score
 from xharness.training.network import ENCODER, Network, read_lineage, save_tuned
 from xharness.training.origins import folder_origin, origin_of
@@ -34,24 +34,35 @@ from xharness.training.prediction import predict
 from xharness.training.progress import Progress
 from xharness.training.trimmed_vocabulary import TrimmedVocabulary, trim_vocabulary
 
-ENGLISH = "en"
-"""The language of all training, and of the dev sets that choose among states."""
-
 
 @dataclass(frozen=True)
 class Dev:
-    """The encoded English dev set of one task."""
+    """The encoded dev set of one task, in the languages that it is trained in."""
 
     task: Task
     encoded: Encoded
+    head: str
+    """The trained task whose head reads it."""
 
     def score(self, network: Network, tokenizer: Any, machine: Hardware, trimmed: TrimmedVocabulary | None) -> float:
-        """The headline of the task's metric, 0 to 100."""
+        """The headline of the task's metric, the plain mean over its languages."""
         ids = trimmed.ids if trimmed else None
-        found = predict(network, self.task.name, self.task, self.encoded, machine, ids, tokenizer)[ENGLISH]
+        found = predict(network, self.head, self.task, self.encoded, machine, ids, tokenizer)
+        return float(np.mean([self._of(found[language], language) for language in self.encoded.spans]))
+
+    def majority(self) -> float | None:
+        """The same of what says that nothing was learnt: the most frequent class for all; None if nothing does."""
+        adapter = tunable_adapter(self.task.adapter)
+        spans = self.encoded.spans
+        said = {language: adapter.trivial(self.encoded.references(span)) for language, span in spans.items()}
+        if not all(said.values()):
+            return None
+        return float(np.mean([self._of(said[language], language) for language in spans]))
+
+    def _of(self, predictions: Sequence[Any], language: str) -> float:
         rule = metric(self.task.metric).of(self.task.labels)
-        outcomes = rule.outcomes(found, self.encoded.references(self.encoded.spans[ENGLISH]), ENGLISH)
-        return float(rule.score(outcomes.sum(axis=0)))
+        references = self.encoded.references(self.encoded.spans[language])
+        return float(rule.score(rule.outcomes(predictions, references, language).sum(axis=0)))
 
 
 def tune(work: Tune, context: StepContext) -> dict[str, Any]:
@@ -70,14 +81,16 @@ def tune(work: Tune, context: StepContext) -> dict[str, Any]:
     for held in sets.values():
         require_rows(work.checkpoint, encoder, held.encoded.vocabulary)
     pretrained = origin_of(work.checkpoint, work.identity)
-    network = Network(encoder, tasks, work.seed, work.checkpoint.languages, pretrained)
+    network = Network(encoder, tasks, work.seed, work.checkpoint.languages, pretrained, work.share_head)
+    low_rank = adapted(encoder, work.recipe.lora, work.seed, work.checkpoint.name) if work.recipe.lora else None
+    freeze(encoder, work.recipe.freeze)
     trimmed = None
     if not any(isinstance(a, (LanguageModelling, FreshTargets)) for a in network.adapters.values()):
         read = [*(held.encoded for held in sets.values()), *(dev.encoded for dev in devs)]
         trimmed = trim_vocabulary(
             network.encoder, [e.features for e in read], tokenizer.all_special_ids, work.recipe.weight_decay
         )
-    batches = Batches(sets, work.recipe.batch_size, work.recipe.epochs, work.seed)
+    batches = Batches(sets, work.recipe, work.seed, work.sampling)
     loaded = time.monotonic()
 
     rises = [metric(dev.task.metric).higher_is_better for dev in devs]
@@ -89,20 +102,24 @@ def tune(work: Tune, context: StepContext) -> dict[str, Any]:
         return float(np.mean([-s if mixed and not up else s for s, up in zip(scores, rises, strict=True)]))
 
     score = Score(scored, higher_is_better=any(rises)) if devs else None
-    selection, loss, used = _train(work, context, network, batches, tokenizer, machine, trimmed, score)
+    selection, losses, used = _train(work, context, network, batches, tokenizer, machine, trimmed, score)
     if trimmed:
         trimmed.restore(network.encoder)
     network.cpu()
-    lineage = _lineage(work, list(tasks.values()), parent, len(batches), machine)
+    if low_rank is not None:
+        merged(low_rank)
+    encoder.requires_grad_()
+    lineage = _lineage(work, list(tasks.values()), parent, selection.steps, machine)
     save_tuned(network, tokenizer, lineage, context.out)
     _clear(context.scratch)
     return {
-        "steps": len(batches),
+        "steps": selection.steps,
         "examples": {name: len(held.kept) for name, held in sets.items()},
-        "tokens": sum(batches.tokens(step) for step in range(len(batches))),
+        "tokens": sum(batches.tokens(step) for step in range(selection.steps)),
         "seconds": round(time.monotonic() - began, 3),
         "loading_seconds": round(loaded - began, 3),
-        "loss": loss,
+        "loss": sum(losses.values()) / len(losses),
+        "losses": losses,
         "dev": selection.kept_score,
         "evaluations": selection.history,
         "resumed_at": selection.resumed_at,
@@ -120,35 +137,20 @@ def _data(work: Tune, context: StepContext) -> tuple[dict[str, TrainingSet], lis
     for trained in work.tasks:
         encoded = Encoded(context.folder(trained.train))
         task = trained.task.model_copy(update={"labels": encoded.labels})
-        sets[task.name] = TrainingSet(task, encoded, kept(task.name, encoded.tokens, work.cap, trained.tokens))
-        if trained.dev:
-            devs.append(Dev(task, Encoded(context.folder(trained.dev))))
-    if work.recipe.select == "best" and not devs:
+        kept = subset(trained, encoded, work.sampling.cap, work.matched, work.seed)
+        sets[task.name] = TrainingSet(task, encoded, kept)
+        if trained.dev and work.select_on is None:
+            devs.append(Dev(task, Encoded(context.folder(trained.dev)), task.name))
+    if work.select_on is not None:
+        head = sets[work.select_on.head].task
+        # The order of the head's labels says what its outputs mean.
+        task = work.select_on.task.model_copy(update={"labels": head.labels})
+        devs.append(Dev(task, Encoded(context.folder(work.select_on.dev)), head.name))
+    if (work.recipe.select == "best" or work.recipe.patience is not None) and not devs:
         names = ", ".join(t.task.name for t in work.tasks)
-        raise DataError(
-            Problem(f"task {names}", 'select = "best" needs dev data.', 'Add a dev split, or use select = "last".')
-        )
+        what = 'select = "best"' if work.recipe.select == "best" else "patience"
+        raise DataError(Problem(f"task {names}", f"{what} needs dev data.", 'Add a dev split, or use select = "last".'))
     return sets, devs
-
-
-def kept(task: str, tokens: NDArray[np.int64], examples: int | None, most: int | None) -> NDArray[np.int64]:
-    """Numbers of the examples that caps on examples and on sub-words leave, at least one, in order.
-
-    `tokens` are the sub-words of each example. A cap takes from a shuffled order, the same whatever the seed of the
-    training.
-    """
-    numbers = np.arange(len(tokens))
-    if examples is not None and examples < len(numbers):
-        numbers = np.sort(_shuffled(task, numbers)[:examples])
-    if most is not None:
-        order = _shuffled(task, numbers)
-        taken = max(1, int(np.searchsorted(np.cumsum(tokens[order]), most, side="right")))
-        numbers = np.sort(order[:taken])
-    return numbers
-
-
-def _shuffled(task: str, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-    return numbers[np.random.default_rng(zlib.crc32(task.encode())).permutation(len(numbers))]
 
 
 def _train(
@@ -160,27 +162,22 @@ def _train(
     machine: Hardware,
     trimmed: TrimmedVocabulary | None,
     score: Score | None,
-) -> tuple[ModelSelection, float, dict[str, Any]]:
-    """Run the batches, from a saved state where there is one; the selection, the mean loss, how the device was used."""
+) -> tuple[ModelSelection, dict[str, float], dict[str, Any]]:
+    """Run the batches, from a saved state where there is one; the selection, losses by task, use of the device."""
     recipe: Recipe = work.recipe
     context.scratch.mkdir(parents=True, exist_ok=True)
     args = arguments(recipe, len(batches), work.seed, machine, context.scratch)
     progress = Progress(context.report, len(batches), "steps", work.label)
     selection = ModelSelection(network, recipe, batches, progress, work.device.save_seconds, score)
     ids = trimmed.ids if trimmed else None
-    training = Training(network, batches, args, machine, tokenizer, ids, [selection], selection.save)
+    training = Training(network, batches, args, recipe, machine, tokenizer, ids, [selection], selection.save)
     state = whole_state(context.scratch)
     if state is not None:
         selection.load(state)
-    loss = training.train(resume_from_checkpoint=str(state) if state else None).training_loss
+    training.train(resume_from_checkpoint=str(state) if state else None)
     used = training.throughput.facts()
-    if not math.isfinite(loss):
-        raise HarnessError(
-            Problem(work.label or "training", "diverged: the loss is not a number.",
-                    'Lower the learning rate, or set precision = "fp32" in the recipe.')
-        )  # fmt: skip
     selection.finish()
-    return selection, float(loss), used
+    return selection, training.mean_losses(), used
 
 
 def _lineage(work: Tune, tasks: Sequence[Task], parent: Path | None, steps: int, machine: Hardware) -> dict[str, Any]:

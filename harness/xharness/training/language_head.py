@@ -63,8 +63,11 @@ def _lend(module: nn.Module, name: str, value: Any) -> None:
     object.__setattr__(module, name, value)
 
 
-def language_head(origin: Origin, encoder: nn.Module) -> LanguageHead:
-    """The head of the checkpoint at `origin`, for an encoder that began as its own; CheckpointError without one."""
+def language_head(origin: Origin, encoder: nn.Module, fresh: bool = False) -> LanguageHead:
+    """The head of the checkpoint at `origin`, for an encoder that began as its own.
+
+    Without one CheckpointError, or a `fresh` one by torch's random numbers, as transformers begins it.
+    """
     where = f"checkpoint {origin.name}"
     try:
         model, info = AutoModelForMaskedLM.from_pretrained(
@@ -82,8 +85,11 @@ def language_head(origin: Origin, encoder: nn.Module) -> LanguageHead:
         raise CheckpointError(Problem(where, what)) from None
     prefix = f"{model.base_model_prefix}."
     lacking = sorted(key for key in info["missing_keys"] if not key.startswith(prefix))
-    if lacking:
+    if lacking and not fresh:
         what = f"the head for masked language modelling is not in {origin.place}: {lacking[0]} is missing."
-        hint = "Take the checkpoint as it was pretrained, not one that was saved without its head."
+        hint = (
+            "Take the checkpoint as it was pretrained (FacebookAI/xlm-roberta-base has its head), or say "
+            "options.fresh_head = true in the task, which begins with a fresh one."
+        )
         raise CheckpointError(Problem(where, what, hint))
     return LanguageHead(model, encoder)

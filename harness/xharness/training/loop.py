@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import shutil
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -22,12 +23,14 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from xharness.adapter import Feature, FreshTargets, WholeBatch
+from xharness.errors import HarnessError, Problem
 from xharness.spec.recipe import Recipe
 from xharness.store.files import broken, read_json, seal, sync, write_json
 from xharness.training.batches import Batches
 from xharness.training.checkpoints import word_embeddings
 from xharness.training.devices import Hardware
 from xharness.training.features import Item, budgeted_items, pad
+from xharness.training.layers import rates
 from xharness.training.network import Network
 from xharness.training.throughput import Throughput, layer_parameters
 
@@ -36,6 +39,9 @@ SCHEDULES = {"linear": "linear", "constant": "constant_with_warmup", "cosine": "
 gc.collect()
 gc.freeze()
 
+LOSSES = "losses.json"
+LOOK = 25
+"""Steps on a GPU between two looks at whether the loss is a number."""
 SEALED = "sealed.json"
 """Size and checksum of every other file of a training state."""
 STATE = "checkpoint-"
@@ -80,6 +86,7 @@ class Training(Trainer):
         network: Network,
         batches: Batches,
         args: TrainingArguments,
+        recipe: Recipe,
         machine: Hardware,
         tokenizer: Any,
         ids: NDArray[np.int32] | None = None,
@@ -90,10 +97,14 @@ class Training(Trainer):
         super().__init__(model=network, args=args, train_dataset=batches, callbacks=list(callbacks))
         self.remove_callback(PrinterCallback)
         self.network, self.machine, self.tokenizer, self.ids, self.keep = network, machine, tokenizer, ids, keep
+        self.recipe = recipe
         self.budget = machine.budget(*network.size, training=True)
         self._batches: Any = self.train_dataset
         self._parameters = list(network.parameters())
         self._run_dir = args.output_dir
+        self._losses = {name: torch.zeros((), device=machine.device) for name in network.tasks}
+        """Task -> sum of the losses of its steps."""
+        self._counts = dict.fromkeys(network.tasks, 0)
         self.throughput = Throughput(machine, network.size, layer_parameters(network.encoder), training=True)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
@@ -106,10 +117,51 @@ class Training(Trainer):
         items = self._drawn(inputs["items"])
         while True:
             try:
-                return self._step(items)
+                loss = self._step(items)
+                break
             except torch.OutOfMemoryError:
                 model.zero_grad()
                 self.budget = self.machine.halved(self.budget)
+        task = items[0].task
+        self._losses[task] = self._losses[task] + loss
+        self._counts[task] += 1
+        step = self.state.global_step + 1
+        # Looking at a number of a GPU waits for it.
+        if self.machine.device.type == "cpu" or step % LOOK == 0 or step == self.state.max_steps:
+            self._require_number(task, step)
+        return loss
+
+    def _require_number(self, task: str, step: int) -> None:
+        if math.isfinite(sum(map(float, self._losses.values()))):
+            return
+        since = "" if self.machine.device.type == "cpu" else f", or one of the {LOOK - 1} steps before"
+        what = f"diverged: the loss of step {step} of {self.state.max_steps} ({task}){since} is not a number."
+        hint = 'Lower the learning rate, or set precision = "fp32" in the recipe.'
+        raise HarnessError(Problem("training", what, hint))
+
+    def mean_losses(self) -> dict[str, float]:
+        """Task -> mean loss of its steps, of those before a resume too."""
+        return {name: float(self._losses[name]) / n for name, n in self._counts.items() if n}
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Trainer's, with a learning rate of its own for heads and layers where the recipe says so."""
+        plain = self.recipe.head_learning_rate is None and self.recipe.layer_decay == 1
+        if plain or self.optimizer is not None:
+            return super().create_optimizer()
+        decayed, rate = set(self.get_decay_parameter_names(self.network)), rates(self.network, self.recipe)
+        groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+        for name, value in self.network.named_parameters():
+            if value.requires_grad:
+                groups.setdefault((rate[name], name in decayed), []).append(value)
+        kind, settings = self.get_optimizer_cls_and_kwargs(self.args)
+        self.optimizer = kind(
+            [
+                {"params": held, "lr": lr, "weight_decay": self.args.weight_decay if decays else 0.0}
+                for (lr, decays), held in groups.items()
+            ],
+            **settings,
+        )
+        return self.optimizer
 
     def _drawn(self, items: Sequence[Item]) -> Sequence[Item]:
         """The items as this step sees them: some families make their targets anew."""
@@ -225,6 +277,7 @@ class Training(Trainer):
             self._run_dir = str(scratch)
         (written,) = aside.glob(f"{STATE}*")
         self.keep(written)
+        write_json(written / LOSSES, {name: [float(self._losses[name]), n] for name, n in self._counts.items()})
         write_json(written / SEALED, {"files": seal(written)})
         final = scratch / written.name
         shutil.rmtree(final, ignore_errors=True)
@@ -240,6 +293,9 @@ class Training(Trainer):
 
         found = safetensors.torch.load_file(str(Path(resume_from_checkpoint) / "model.safetensors"))
         self.network.load_state_dict(found, strict=True)
+        for name, (total, count) in (read_json(Path(resume_from_checkpoint) / LOSSES) or {}).items():
+            self._losses[name] = torch.tensor(total, device=self.machine.device)
+            self._counts[name] = int(count)
 
 
 def _only(batch: list[Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from xharness.training.progress import Progress
 
 SAVING = 20.0
 """The pause after a save is at least so many times as long as it took."""
-HISTORY, BEST = "evaluations.json", "best.safetensors"
+HISTORY, BEST, MEAN = "evaluations.json", "best.safetensors", "mean.safetensors"
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,14 @@ class ModelSelection(TrainerCallback):
         self._progress, self._save_seconds, self._score = progress, save_seconds, score
         self._pause, self._saved = save_seconds, time.monotonic()
         self._began = self._saved
-        steps, times = len(batches), recipe.evaluations if score else 0
-        self._due = {max(1, round(steps * (i + 1) / times)) for i in range(times)}
+        averaged = recipe.select == "mean"
+        steps, times = len(batches), recipe.evaluations if score or averaged else 0
+        due = sorted({max(1, round(steps * (i + 1) / times)) for i in range(times)})
+        self._due = set(due)
+        self._averaged = due[-recipe.average :] if averaged else []
+        self._mean: dict[str, Tensor] | None = None
+        self.steps = len(batches)
+        """Steps that were made."""
         self.history: list[dict[str, float]] = []
         """Step and score of every evaluation."""
         self.kept_score: float | None = None
@@ -69,8 +75,13 @@ class ModelSelection(TrainerCallback):
         """Count, score when due, ask for a save when the last is old enough."""
         step = state.global_step
         self._progress.add(1, self._batches.tokens(step - 1))
-        if step in self._due:
+        if step in self._averaged:
+            self._average(self._averaged.index(step) + 1)
+        if step in self._due and self._score is not None:
             self._evaluate(step)
+            if self._recipe.patience is not None and self._idle() >= self._recipe.patience:
+                control.should_training_stop = True
+                self.steps = step
         if step < state.max_steps and time.monotonic() - self._saved >= self._pause:
             control.should_save = True
             self._began = time.monotonic()
@@ -90,13 +101,33 @@ class ModelSelection(TrainerCallback):
         if self._recipe.select == "best" and better:
             self._best = {name: value.detach().cpu().clone() for name, value in self._network.state_dict().items()}
 
+    def _idle(self) -> int:
+        """Evaluations since the best."""
+        assert self._score is not None
+        scores = [h["score"] for h in self.history]
+        return len(scores) - 1 - scores.index(self._score.best(scores))
+
+    def _average(self, number: int) -> None:
+        """Take the state into the mean, as the `number`th."""
+        states = self._network.state_dict()
+        if self._mean is None:
+            self._mean = {name: value.detach().cpu().clone() for name, value in states.items()}
+            return
+        for name, held in self._mean.items():
+            if held.is_floating_point():
+                held.lerp_(states[name].detach().cpu(), 1 / number)
+
     def finish(self) -> None:
-        """Put the best state back if the recipe keeps it, and score what is kept if that is not known yet."""
+        """Put the state back that the recipe keeps, and score it if its score is not known yet."""
+        if self._mean is not None:
+            self._network.load_state_dict(self._mean)
+            self.kept_score = None if self._score is None else self._score.of()
+            return
         if self._best is not None:
             self._network.load_state_dict(self._best)
             assert self._score is not None
             self.kept_score = self._score.best(h["score"] for h in self.history)
-        elif self.history and self.history[-1]["step"] == len(self._batches):
+        elif self.history and self.history[-1]["step"] == self.steps:
             self.kept_score = self.history[-1]["score"]
         elif self._score is not None:
             self.kept_score = self._score.of()
@@ -104,12 +135,16 @@ class ModelSelection(TrainerCallback):
     def save(self, folder: Path) -> None:
         """Add what is known to a training state."""
         (folder / HISTORY).write_text(json.dumps(self.history), encoding="utf-8")
-        if self._best is not None:
-            safetensors.torch.save_file(self._best, str(folder / BEST))
+        for name, state in ((BEST, self._best), (MEAN, self._mean)):
+            if state is not None:
+                safetensors.torch.save_file(state, str(folder / name))
 
     def load(self, folder: Path) -> None:
         """Take it up again."""
         self.resumed_at = int(folder.name.rsplit("-", 1)[1])
         self.history = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
-        self._best = safetensors.torch.load_file(str(folder / BEST)) if (folder / BEST).is_file() else None
+        self._best, self._mean = (
+            safetensors.torch.load_file(str(folder / name)) if (folder / name).is_file() else None
+            for name in (BEST, MEAN)
+        )
         self._progress.done = self.resumed_at

@@ -18,7 +18,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from xharness.adapter import ChosenPositions, Feature, LabellingAdapter, LanguageModelling, tunable_adapter
+from xharness.adapter import ChosenPositions, Feature, LabellingAdapter, LanguageModelling, options_of, tunable_adapter
 from xharness.errors import CheckpointError, Problem
 from xharness.spec.task import Task
 from xharness.training.checkpoints import dropout_of, load_encoder, reads_forward
@@ -39,8 +39,11 @@ class Network(nn.Module):
         seed: int = 0,
         instead: Mapping[str, str] | None = None,
         pretrained: Origin | None = None,
+        shared: bool = False,
     ) -> None:
-        """`instead` names languages to be said in the place of those that the encoder lacks.
+        """`shared`: all tasks have the head of the first.
+
+        `instead` names languages to be said in the place of those that the encoder lacks.
 
         `pretrained` is the checkpoint that a language-model head is taken from, where a task wants one.
         """
@@ -50,14 +53,18 @@ class Network(nn.Module):
         self.tasks = dict(tasks)
         self.adapters = {name: tunable_adapter(task.adapter) for name, task in tasks.items()}
         self._choosers = {name: a for name, a in self.adapters.items() if isinstance(a, ChosenPositions)}
-        self.names = {name: _module_name(name) for name in tasks}
+        first = next(iter(tasks))
+        self.names = {name: _module_name(first if shared else name) for name in tasks}
         hidden, dropout = self.size[0], dropout_of(encoder)
         heads = {}
         for name, task in tasks.items():
+            if shared and name != first:
+                continue
             # A generator of its own: a head begins the same whatever other heads there are.
             adapter = self.adapters[name]
             if isinstance(adapter, LanguageModelling):
-                heads[self.names[name]] = self._language_head(pretrained)
+                fresh = bool(getattr(options_of(task), "fresh_head", False))
+                heads[self.names[name]] = self._language_head(pretrained, seed, fresh)
                 continue
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed * 1_000_003 + zlib.crc32(name.encode()))
@@ -67,12 +74,14 @@ class Network(nn.Module):
             if hasattr(module, "causal"):
                 setattr(module, "causal", reads_forward(encoder.config))  # noqa: B010
 
-    def _language_head(self, pretrained: Origin | None) -> nn.Module:
+    def _language_head(self, pretrained: Origin | None, seed: int, fresh: bool) -> nn.Module:
         from xharness.training.language_head import language_head
 
         if pretrained is None:
             raise CheckpointError("a language-model head is the checkpoint's own, and no checkpoint is given.")
-        return language_head(pretrained, self.encoder)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return language_head(pretrained, self.encoder, fresh)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -121,7 +130,7 @@ def save_tuned(network: Network, tokenizer: Any, lineage: Mapping[str, Any], out
     network.encoder.save_pretrained(str(out / ENCODER))  # type: ignore[operator]
     tokenizer.save_pretrained(str(out / ENCODER))
     weights = {
-        f"{task}:{key}": value.detach().cpu().contiguous()
+        f"{task}:{key}": value.detach().cpu().contiguous().clone()
         for task, module in network.names.items()
         for key, value in network.heads[module].state_dict().items()
     }

@@ -1,0 +1,85 @@
+"""What is wrong with the stages of a suite: its intermediates, and what it says of targets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from xharness.errors import Problem, nearest
+from xharness.spec.names import NAME, NONE, Path, language_problems, layer_problems, twice, unknown
+from xharness.spec.parse import Document
+from xharness.spec.rows import intermediates_of, rows_of
+from xharness.spec.stage import Stage, Target
+from xharness.spec.suite import Suite
+
+
+def stage_problems(suite: Suite, document: Document, tasks: Collection[str] | None) -> Iterator[Problem]:
+    """Everything in the stages of a suite that leads nowhere; `tasks` are the names there are, None if not known."""
+    for key in ("mixture", "intermediate"):
+        for name, said in intermediates_of(suite).items():
+            if name not in getattr(suite, key):
+                continue
+            path: Path = (key, name)
+            yield from _name(name, path, suite, document, tasks)
+            for number, stage in enumerate(said.chain):
+                inside = (*path, "stages", number) if said.stages else path
+                alone = said.stages and isinstance(said.stages[number], str)
+                yield from _stage(stage, document, inside, inside if alone else (*inside, "tasks"), suite, tasks)
+    for name, target in suite.target.items():
+        path = ("target", name)
+        yield from unknown(document, path, [name], tasks, "task")
+        yield from _stage(target, document, path, (*path, "tasks"), suite, tasks, own=name)
+        if len(target.size) > 1:
+            yield document.problem((*path, "size"), "a target has one size; several make rows of an intermediate.")
+
+
+def sized_rows(suite: Suite) -> set[str]:
+    """Names of the rows that are an intermediate at one of its sizes."""
+    said = intermediates_of(suite)
+    return {row.name for name in said for row in rows_of(name, said)}
+
+
+def _name(name: str, path: Path, suite: Suite, document: Document, tasks: Collection[str] | None) -> Iterator[Problem]:
+    if name == NONE:
+        yield document.problem(path, "'none' is the row without an intermediate; choose another name.")
+    elif name in (tasks or ()):
+        yield document.problem(path, f"there is a task called '{name}' already; choose another name.")
+    elif path[0] == "mixture" and name in suite.intermediate:
+        yield document.problem(path, f"there is an [intermediate.{name}] too; choose another name.")
+    elif not NAME.fullmatch(name):
+        yield document.problem(path, f"the name of a {path[0]} has letters, digits, and the signs _ . + - only.")
+
+
+def _stage(
+    stage: Stage | Target,
+    document: Document,
+    path: Path,
+    named: Path,
+    suite: Suite,
+    tasks: Collection[str] | None,
+    own: str = "",
+) -> Iterator[Problem]:
+    """`named` is where its tasks stand; `own` is the target whose stage it is."""
+    for member in stage.tasks:
+        if member == NONE or member in suite.mixture or member in suite.intermediate:
+            what = f"'{member}' is no task; a {'mixture' if path[0] == 'mixture' else 'stage'} is made of tasks."
+            yield document.problem(named, what, value=member)
+        else:
+            yield from unknown(document, named, [member], tasks, "task")
+    members = (*((own,) if own else ()), *stage.tasks)
+    yield from twice(document, named, members)
+    if stage.select_on:
+        yield from unknown(document, (*path, "select_on"), [stage.select_on], tasks, "task")
+    for name in stage.sampling.weights:
+        if name not in members:
+            what = f"'{name}' is not trained in this stage."
+            yield document.problem((*path, "sampling", "weights", name), what, nearest(name, members))
+    if stage.sampling.weights and (lacking := [name for name in members if name not in stage.sampling.weights]):
+        what = f"there is no weight for '{lacking[0]}', which is trained in this stage."
+        yield document.problem((*path, "sampling", "weights"), what, "Give every task one.")
+    if stage.amount == "matched" and len(stage.languages) < 2:
+        what = "'matched' is of several languages; name them in `languages`."
+        yield document.problem((*path, "amount"), what)
+    if stage.share_head and len(members) < 2:
+        yield document.problem((*path, "share_head"), "there is one task only, and nobody to share a head with.")
+    yield from language_problems(stage.languages or None, document, (*path, "languages"), False)
+    yield from layer_problems(stage.own_recipe, document, (*path, "recipe"))

@@ -1,0 +1,73 @@
+"""Which part of an encoder a weight belongs to: freezing and learning rates go by layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from xharness.errors import CheckpointError, Problem
+from xharness.spec.recipe import Recipe
+from xharness.training.checkpoints import depth_of, word_embeddings
+
+
+def depths(encoder: nn.Module) -> dict[str, int]:
+    """Weight -> 0 for the embeddings, 1 to n for the layers from below, n + 1 for what stands behind them.
+
+    CheckpointError for a model whose layers are not a list of that length (ALBERT's share their weights).
+    """
+    n = depth_of(encoder)
+    lists = [name for name, m in encoder.named_modules() if isinstance(m, nn.ModuleList) and len(m) == n]
+    if not lists:
+        kind = getattr(encoder.config, "model_type", "model")
+        what = f"its {n} layers are no list that could be taken apart ({kind})."
+        hint = 'Leave out layer_decay, and freeze "embeddings" or "encoder" only.'
+        raise CheckpointError(Problem(f"checkpoint {encoder.config.name_or_path}", what, hint))  # type: ignore[union-attr]
+    prefix = f"{lists[0]}."
+    return {name: _depth(name, prefix, n, embedding) for name, embedding in _weights(encoder)}
+
+
+def _depth(name: str, prefix: str, n: int, embedding: bool) -> int:
+    if name.startswith(prefix):
+        return int(name.removeprefix(prefix).partition(".")[0]) + 1
+    return 0 if embedding else n + 1
+
+
+def _weights(encoder: nn.Module) -> Iterator[tuple[str, bool]]:
+    """(name, whether it is of the embeddings: their tables, and what is made of them before the first layer)."""
+    words = word_embeddings(encoder)
+    for name, value in encoder.named_parameters():
+        yield name, "embed" in name.lower() or (words is not None and value is getattr(words, "weight", None))
+
+
+def freeze(encoder: nn.Module, what: str | int) -> None:
+    """Let nothing change the embeddings, the embeddings and `what` lowest layers, or the whole encoder."""
+    if what == "nothing":
+        return
+    if what == "encoder":
+        encoder.requires_grad_(False)
+        return
+    if isinstance(what, str):
+        of_embeddings = dict(_weights(encoder))
+        frozen = {name for name, embedding in of_embeddings.items() if embedding}
+    else:
+        if what > depth_of(encoder):
+            said = f"freeze = {what}, but the encoder has {depth_of(encoder)} layers."
+            raise CheckpointError(Problem(f"checkpoint {encoder.config.name_or_path}", said))  # type: ignore[union-attr]
+        frozen = {name for name, depth in depths(encoder).items() if depth <= what}
+    for name, value in encoder.named_parameters():
+        if name in frozen:
+            value.requires_grad_(False)
+
+
+def rates(network: Any, recipe: Recipe) -> dict[str, float]:
+    """Learning rate of every weight of a network of encoder and heads."""
+    head = recipe.head_learning_rate or recipe.learning_rate
+    found = {name: head for name, _ in network.named_parameters() if not name.startswith("encoder.")}
+    if recipe.layer_decay == 1:
+        return found | {f"encoder.{name}": recipe.learning_rate for name, _ in network.encoder.named_parameters()}
+    n = depth_of(network.encoder)
+    for name, depth in depths(network.encoder).items():
+        found[f"encoder.{name}"] = recipe.learning_rate * recipe.layer_decay ** (n + 1 - min(depth, n + 1))
+    return found
