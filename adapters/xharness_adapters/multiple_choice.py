@@ -46,6 +46,7 @@ class MultipleChoice:
     metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
     options: ClassVar[type[BaseModel]] = Options
     trains: ClassVar[bool] = True
+    exported: ClassVar[str] = "MultipleChoice"
 
     def check(self, task: Task, example: Example) -> str | None:
         """At least two choices, and an answer that is one of them."""

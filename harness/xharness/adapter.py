@@ -185,6 +185,14 @@ class WholeBatch(TunableAdapter, Protocol):
     """True; `loss` gets the outputs of all features of a batch at once."""
 
 
+@runtime_checkable
+class ExportedHead(TunableAdapter, Protocol):
+    """A family whose head is one that a model of transformers has, so that it can be exported."""
+
+    exported: ClassVar[str]
+    """What `AutoModelFor` is followed by: SequenceClassification, TokenClassification, …"""
+
+
 @dataclass(frozen=True)
 class MetricInput:
     """What one metric compares in a retrieval: a row's id, what was retrieved, what is right."""

@@ -27,6 +27,8 @@ class Record:
     key: str
     """Content key of the step that made it; its outcomes lie there."""
     split: str = "test"
+    size: int | float | None = None
+    """Examples of the intermediate, or as a float the share of them, where that has several sizes."""
     degenerate: bool = False
     """All predictions the same: a collapsed run."""
 

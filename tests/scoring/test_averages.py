@@ -8,8 +8,8 @@ from xharness.score.averages import (
     average,
     by_family,
     by_script,
-    by_size,
     by_transfer,
+    by_wikipedia,
     summarise,
     transfer_gap,
     without_english,
@@ -126,7 +126,7 @@ def test_breakdowns_by_family_script_and_data_size():
     }
     # CC-100 GiB: en 300.8; de 66.6, ar 28, he 31.6; ur 5.7; yo none.
     scores = scores | {"ta": 40.0, "eu": 10.0}  # 12.2 and 2.0
-    assert {name: found.value for name, found in by_size(scores, scores).items()} == {
+    assert {name: found.value for name, found in by_wikipedia(scores, scores).items()} == {
         "100 GiB and more": 90.0,
         "10 to 100 GiB": 50.0,
         "1 to 10 GiB": 15.0,
@@ -145,7 +145,7 @@ def test_the_two_isolates_are_not_one_family():
 
 def test_a_language_outside_the_table_is_of_unknown_family():
     assert by_family({"xx": 1.0}, ("xx",))["unknown"].value == 1
-    assert list(by_size({"xx": 1.0}, ("xx",))) == ["unknown"]
+    assert list(by_wikipedia({"xx": 1.0}, ("xx",))) == ["unknown"]
 
 
 def test_the_table_has_every_language_of_both_benchmarks():

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from xharness.board.footnotes import choice_notes, footnotes
+from xharness.board.footnotes import choice_notes, footnotes, outliers
 from xharness.board.grid import Scores, Seeds, languages_of, scores_of, seeds_of, with_targets
 from xharness.record import Record
 from xharness.score.averages import Average, Summary, summarise
@@ -127,7 +127,7 @@ def make_board(
         comparable=run.get("comparable", True),
         columns=table.columns,
         rows=(*rows, *_best_rows(run, chosen, rows, table)),
-        footnotes=(*footnotes(run), *choice_notes(run, chosen)),
+        footnotes=(*footnotes(run), *outliers(run, records), *choice_notes(run, chosen)),
         chance=_chance(run, records, own),
     )
 

@@ -1,4 +1,4 @@
-"""The targets of a board broken down: by language, family, script, size of data, or what was transferred."""
+"""The targets of a board broken down: by language, family, script, size of Wikipedia, or what was transferred."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from xharness.board.grid import languages_of, scores_of, seeds_of
 from xharness.record import Record
-from xharness.score.averages import Average, by_family, by_script, by_size, by_transfer
+from xharness.score.averages import Average, by_family, by_script, by_transfer, by_wikipedia
 
 
 def breakdown(
@@ -19,7 +19,7 @@ def breakdown(
     Rows without a cell of a target are left out of its table.
     """
     scores, own, cells = scores_of(run, records), languages_of(run), seeds_of(run)
-    split = {"family": by_family, "script": by_script, "size": by_size, "transfer": by_transfer}.get(by)
+    split = {"family": by_family, "script": by_script, "wikipedia": by_wikipedia, "transfer": by_transfer}.get(by)
     out: dict[str, dict[tuple[str, str], dict[str, Average]]] = {}
     for target in run["targets"]:
         for label, by_seed in scores.items():

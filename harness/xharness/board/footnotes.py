@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xharness.board.grid import languages_of
+from xharness.board.grid import languages_of, scores_of
 from xharness.errors import listed
+from xharness.record import Record
+from xharness.score.averages import ENGLISH
 from xharness.score.choice import BEST, Choice
+from xharness.score.rounding import rounded
 
 
 def footnotes(run: Mapping[str, Any]) -> list[str]:
@@ -32,10 +36,55 @@ def footnotes(run: Mapping[str, Any]) -> list[str]:
             how = checkpoint["retrieval"]
             layer = "two thirds of the depth" if how["layer"] is None else f"hidden_states[{how['layer']}]"
             notes.append(f"retrieval with {name}: {how['pooling']} pooling of {layer}")
+    notes += _trained_in(run)
+    for found in run.get("failed_stages", ()):
+        dev, majority = (rounded(found[kind]) for kind in ("dev", "majority"))
+        what = f"dev of {found['task']} {dev}, the most frequent class {majority}"
+        notes.append(f"failed intermediate: {found['label']}: {what}")
     for target in retrieval:
         options = ", ".join(f"{k} = {v}" for k, v in run["tasks"][target]["options"].items())
         if options:
             notes.append(f"{run['tasks'][target]['title']}: {options}")
+    return notes
+
+
+def _trained_in(run: Mapping[str, Any]) -> list[str]:
+    """Trainings that are not on English: of an intermediate, and of a target, which is then not zero-shot."""
+    notes = []
+    for row in run["intermediates"]:
+        spoken = {code for stage in run.get("rows", {}).get(row, {}).get("stages", ()) for code in stage["languages"]}
+        if spoken - {ENGLISH}:
+            notes.append(f"{row} is trained in {listed(sorted(spoken))}")
+    for target, spoken in run.get("trained_in", {}).items():
+        if target in run["targets"] and set(spoken) - {ENGLISH}:
+            title = run["tasks"][target]["title"]
+            notes.append(f"{title} is tuned in {listed(spoken)}: not zero-shot in these languages")
+    return notes
+
+
+def outliers(run: Mapping[str, Any], records: Sequence[Record]) -> list[str]:
+    """Seeds that stand apart from the others of their cell: a modified z-score over 3.5, and five points.
+
+    Iglewicz and Hoaglin 1993, as NIST's e-Handbook of statistical methods gives it, section 1.3.5.17. The five points
+    are ours: seeds that agree to a tenth would else be split.
+    """
+    own, notes = languages_of(run), []
+    for (checkpoint, row), by_seed in scores_of(run, records).items():
+        for target in run["targets"]:
+            means = {}
+            for seed, found in by_seed.items():
+                held = found.get(target, {})
+                if held and all(code in held for code in own[target]):
+                    means[seed] = statistics.fmean(held[code] for code in own[target])
+            if len(means) < 3:
+                continue
+            middle = statistics.median(means.values())
+            spread = statistics.median(abs(value - middle) for value in means.values())
+            for seed, value in means.items():
+                away = abs(value - middle)
+                if away >= 5 and 0.6745 * away > 3.5 * spread:
+                    cell = f"{row}->{target}[{checkpoint}-{seed}]"
+                    notes.append(f"outlier seed: {cell} {rounded(value)}, the median of its seeds {rounded(middle)}")
     return notes
 
 

@@ -1,4 +1,7 @@
-"""`xharness export`: a stored row as a submission folder that `xharness score` reads back to the same numbers."""
+"""`xharness export`: a stored row as a submission folder that `xharness score` reads back to the same numbers.
+
+`xharness export model CELL DIR` writes the model behind a cell instead.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from xharness.errors import UsageError, listed
 
 
 def export(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write the predictions to.")],
+    what: Annotated[
+        list[str],
+        typer.Argument(metavar="DIR | model CELL DIR", help="Folder for the predictions; or the model of a cell."),
+    ],
     run: Annotated[
         str | None, typer.Option("--run", help="A run's folder or part of its name; the newest when absent.")
     ] = None,
@@ -23,7 +29,7 @@ def export(
     labels: Annotated[Path | None, typer.Option("--labels", help="Write the label files here too.")] = None,
     store: o.StoreOption = o.DEFAULT_STORE,
 ) -> None:
-    """Write one row of a stored run in XTREME's submission layout."""
+    """Write one row of a stored run in XTREME's submission layout, or a tuned model for transformers."""
     from xharness.cli.showing import find_run, store_of
     from xharness.plugins import load_plugins
     from xharness.score.scheme import scheme_of
@@ -31,6 +37,15 @@ def export(
     from xharness.submission.outcomes import choose_row, submission_of
     from xharness.submission.scoring import write_folder
 
+    if what[0] == "model" and len(what) == 3:
+        from xharness.cli.model_export import export_cell
+
+        found = find_run(run, store)
+        print(export_cell(what[1], Path(what[2]), found, store_of(found)))
+        return
+    if len(what) > 1:
+        raise UsageError(f"`xharness export DIR` or `xharness export model CELL DIR`; found {len(what)} words.")
+    folder = Path(what[0])
     if form != "xtreme":
         raise UsageError(f"--format '{form}' is not known. Allowed: xtreme.")
     found = find_run(run, store)

@@ -45,7 +45,8 @@ def run(
         str, typer.Option("--keep", help="Tuned models that stay: all, intermediates, none.")
     ] = "intermediates",
     by: Annotated[
-        str | None, typer.Option("--by", help="Break the board down: language, family, script, size, transfer, group.")
+        str | None,
+        typer.Option("--by", help="Break the board down: language, family, script, wikipedia, transfer, group, size."),
     ] = None,
     chance: Annotated[bool, typer.Option("--chance", help="Show the chance or majority baseline.")] = False,
     baselines: Annotated[bool, typer.Option("--baselines", help="Show published rows below the board.")] = False,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xharness.record import Record
     from xharness.store.steps import Store
 
-BREAKDOWNS = ("language", "family", "script", "size", "transfer", "group")
+BREAKDOWNS = ("language", "family", "script", "wikipedia", "transfer", "group", "size")
 
 
 def show(
@@ -30,7 +30,7 @@ def show(
     store: o.StoreOption = o.DEFAULT_STORE,
     by: Annotated[
         str | None,
-        typer.Option("--by", help="Break targets down: language, family, script, size, transfer, group."),
+        typer.Option("--by", help="Break targets down: language, family, script, wikipedia, transfer, group, size."),
     ] = None,
     chance: Annotated[bool, typer.Option("--chance", help="Show the chance or majority baseline.")] = False,
     baselines: Annotated[bool, typer.Option("--baselines", help="Show published rows below the board.")] = False,
@@ -111,6 +111,10 @@ def show_run(
     show_board(board, console, chance)
     if by == "group":
         show_groups(board, console)
+    elif by == "size":
+        from xharness.board.curve import show_curves
+
+        show_curves(run, board, console)
     elif by is not None:
         show_breakdown(by, breakdown(run, records, by), run, console)
     if baselines:

@@ -77,7 +77,7 @@ class Execution:
 
     def __init__(self, plan: Plan, store: Store, options: Options, listen: Listener) -> None:
         self.plan, self.store, self.options, self.listen = plan, store, options, listen
-        self.begun, reused = missing_steps(plan, store)
+        self.begun, reused = missing_steps(plan, store, models=options.keep == "all")
         self.outcome = Outcome(reused=set(reused))
         self.pending = set(self.begun)
         self.gone: set[str] = set()

@@ -55,12 +55,17 @@ def _family(step: Step) -> str:
     return f"{work.KIND} {work.target.name} {work.checkpoint.name}"
 
 
-def missing_steps(plan: Plan, store: Store) -> tuple[frozenset[str], frozenset[str]]:
-    """(steps a run would make: absent ends, and back to the roots what those need; stored ones that it would reuse)."""
+def missing_steps(plan: Plan, store: Store, models: bool = False) -> tuple[frozenset[str], frozenset[str]]:
+    """(steps a run would make: absent ends, and back to the roots what those need; stored ones that it would reuse).
+
+    With `models` every tuned model is an end too.
+    """
     missing: set[str] = set()
     reused: set[str] = set()
     known = set(store.keys())
     stack = list(plan.ends.values())
+    if models:
+        stack += [key for key, step in plan.steps.items() if isinstance(step.work, Tune)]
     while stack:
         key = stack.pop()
         if key in missing or key in reused:

@@ -12,6 +12,7 @@ from xharness.engines.scheduler import STOPPED, Outcome
 from xharness.errors import StoreError, listed
 from xharness.plan.plan import Plan
 from xharness.record import Record
+from xharness.spec.rows import size_in
 from xharness.store.steps import Store
 
 
@@ -154,6 +155,7 @@ def records_of(cell: Cell, key: str, scores: Mapping[str, Any]) -> tuple[list[Re
                 value=float(value),
                 n=int(found["n"]),
                 key=key,
+                size=size_in(cell.intermediate),
                 degenerate=bool(found.get("degenerate")),
             )
             for metric, value in values.items()

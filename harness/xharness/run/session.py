@@ -13,7 +13,6 @@ from typing import Any
 
 from rich.console import Console
 
-from xharness.adapter import load_adapter, options_of
 from xharness.collect.cells import Cell, collect, expected_failure, skipper
 from xharness.collect.checkpoints import given_checkpoints
 from xharness.collect.fit import check_known
@@ -21,12 +20,12 @@ from xharness.collect.selection import Selection, select, unmatched
 from xharness.engines.machine import Share, accelerators, chosen, shares
 from xharness.engines.scheduler import Options, Outcome, execute
 from xharness.errors import ExitCode, HarnessError
-from xharness.metrics import metric
 from xharness.plan.cost import duration
 from xharness.plan.identity import identity_of
 from xharness.plan.plan import Plan
 from xharness.plan.planner import Planner
 from xharness.record import Record
+from xharness.run.description import described, failed_stages
 from xharness.run.display import Display
 from xharness.run.events import event_log
 from xharness.run.expectations import Judged, compared_with, judge
@@ -35,11 +34,8 @@ from xharness.run.provenance import cores, git_state, hardware, memory_bytes, ve
 from xharness.run.results import BAD, CellResult, Status, cell_results, stopped_cells, stored_records
 from xharness.spec.device import Device
 from xharness.spec.encoder_config import training_bytes
-from xharness.spec.load import NONE, Loaded, load_suite
-from xharness.spec.rows import rows_of
-from xharness.spec.stage import ENGLISH
+from xharness.spec.load import Loaded, load_suite
 from xharness.spec.suite import Checkpoint
-from xharness.spec.task import Task
 from xharness.store.care import in_use
 from xharness.store.runs import EVENTS, LOG, going, new_run, write_run
 from xharness.store.steps import Store
@@ -180,7 +176,17 @@ def run(request: Request, console: Console) -> Finished:
     store, loaded = prepared.store.prepare(), prepared.loaded
     store.sweep()
     workers, threads = prepared.workers, prepared.threads
-    head = _head(prepared, request, workers, threads, began)
+    head = {
+        **described(loaded, prepared.cells, prepared.extra),
+        "argv": list(request.argv or sys.argv),
+        "started": began,
+        "workers": len(workers),
+        "devices": [w.visible for w in workers if w.accelerated],
+        "threads": threads,
+        "versions": versions(),
+        "git": git_state(Path.cwd()),
+        "hardware": hardware(),
+    }
     folder = _begin(prepared, head)
     try:
         outcome = _carry_out(prepared, request, console, folder, workers, threads)
@@ -273,6 +279,7 @@ def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, 
             unsettled={*head["languages_selected"], *(j.cell for j in judged if j.found is None)},
         ),
         "expectations": [j.as_json() for j in judged],
+        "failed_stages": list(failed_stages(prepared.plan, prepared.store)),
     }
     # Without records the run does not count as finished: `show` still shows the last whole board.
     write_run(folder, made, None if outcome.interrupted else records)
@@ -290,77 +297,6 @@ def _records_of_bases(prepared: Prepared) -> list[Record]:
     return [
         r for cell, key in ends if key and prepared.store.has(key) for r in stored_records(cell, key, prepared.store)[0]
     ]
-
-
-def _head(
-    prepared: Prepared, request: Request, workers: tuple[Share, ...], threads: int, began: float
-) -> dict[str, Any]:
-    """What the board and a later reader need of the suite, as JSON."""
-    loaded = prepared.loaded
-    planner = {c.name: c for c in (*loaded.suite.checkpoint, *prepared.extra)}
-    shown = dict.fromkeys(c.checkpoint for c in prepared.cells)
-    return {
-        "suite": str(loaded.path.resolve()),
-        "title": loaded.suite.title,
-        "profile": loaded.profile_name,
-        "note": loaded.profile.note,
-        "comparable": loaded.profile.comparable,
-        "scheme": loaded.suite.scheme,
-        "baselines": list(loaded.suite.baselines),
-        "plugins": [str((loaded.path.resolve().parent / given).resolve()) for given in loaded.suite.plugins],
-        "intermediates": [i for i in loaded.intermediates if any(c.intermediate == i for c in prepared.cells)],
-        "targets": [t for t in loaded.targets if any(c.target == t for c in prepared.cells)],
-        "seeds": sorted({c.seed for c in prepared.cells}),
-        "checkpoints": {n: planner[n].model_dump(mode="json") for n in shown},
-        "tasks": {name: _task_facts(task, loaded.tasks) for name, task in loaded.tasks.items()},
-        "titles": {row: title for row in loaded.intermediates if (title := _title(row, loaded))},
-        "rows": {row: _row_facts(row, loaded) for row in loaded.intermediates if row != NONE},
-        "trained_in": {t: list(said.languages) for t, said in loaded.suite.target.items() if said.languages},
-        "resolved": loaded.suite.model_dump(mode="json", exclude_defaults=True),
-        "argv": list(request.argv or sys.argv),
-        "started": began,
-        "workers": len(workers),
-        "devices": [w.visible for w in workers if w.accelerated],
-        "threads": threads,
-        "versions": versions(),
-        "git": git_state(Path.cwd()),
-        "hardware": hardware(),
-        "languages_selected": {c.name: list(c.languages) for c in prepared.cells if c.languages},
-    }
-
-
-def _title(row: str, loaded: Loaded) -> str:
-    """What the board calls a row that is more than a task; empty for a task."""
-    (found,) = rows_of(row, loaded.said)
-    if found.intermediate not in loaded.said:
-        return ""
-    title = loaded.said[found.intermediate].title or found.intermediate
-    if found.size is None:
-        return title
-    return f"{title}, {found.size:,} examples" if found.size >= 1 else f"{title}, {found.size:g} of all examples"
-
-
-def _row_facts(row: str, loaded: Loaded) -> dict[str, Any]:
-    """What a row is: its intermediate, its size, what its stages train in which languages."""
-    (found,) = rows_of(row, loaded.said)
-    stages = [
-        {"tasks": list(s.tasks), "languages": list(s.languages) or [ENGLISH], "size": next(iter(s.size), None)}
-        for s in loaded.stages(row)
-    ]
-    return {"intermediate": found.intermediate, "size": found.size, "stages": stages}
-
-
-def _task_facts(task: Task, tasks: Mapping[str, Task]) -> dict[str, Any]:
-    """What the board says of a task. The adapter's options include their defaults, which a reader must see."""
-    shown = {"title", "counts_as", "group", "metric", "also", "languages", "adapter", "note"}
-    options = options_of(task).model_dump(mode="json")
-    # The dev set is that of the task it is tuned on, with that task's metric.
-    tuned_on = tasks.get(task.tune_on or "", task)
-    direction = {
-        "higher_is_better": metric(task.metric).higher_is_better,
-        "higher_dev_is_better": metric(tuned_on.metric).higher_is_better or not load_adapter(task.adapter).trains,
-    }
-    return {**task.model_dump(mode="json", include=shown), "options": options, **direction}
 
 
 def summary_line(finished: Finished) -> str:

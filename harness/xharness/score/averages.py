@@ -117,7 +117,7 @@ def by_script(scores: Scores, members: Iterable[str]) -> dict[str, Average]:
     return _partition(scores, members, lambda language: language.script)
 
 
-def by_size(scores: Scores, members: Iterable[str]) -> dict[str, Average]:
+def by_wikipedia(scores: Scores, members: Iterable[str]) -> dict[str, Average]:
     """The mean over the task's languages of each bucket of CC-100 data, largest first."""
     found = _partition(scores, members, lambda language: language.size)
     return {name: found[name] for name in (*(name for _, name in SIZES), UNSEEN, UNKNOWN) if name in found}

@@ -25,6 +25,19 @@ class Row:
         return self.intermediate if self.size is None else f"{self.intermediate}{AT}{self.size!r}"
 
 
+def size_in(row: str) -> Size | None:
+    """The size in a row's name."""
+    _, at, size = row.rpartition(AT)
+    if not at:
+        return None
+    return int(size) if size.isdigit() else float(size)
+
+
+def size_text(size: Size) -> str:
+    """A size for people."""
+    return f"{size:,}" if isinstance(size, int) else f"{size:.3g} of all" if size < 1 else "all"
+
+
 def intermediates_of(suite: Suite) -> dict[str, Intermediate]:
     """Name -> what the suite says of an intermediate that is more than a task."""
     return {**{name: mixture.intermediate for name, mixture in suite.mixture.items()}, **suite.intermediate}

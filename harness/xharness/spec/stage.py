@@ -48,7 +48,7 @@ def _one_size(value: Any) -> Any:
 ENGLISH = "en"
 """The language of a training where none is said."""
 Size = int | float
-"""Examples of a stage's task: a number, or as a fraction below 1 a share of all."""
+"""Examples of a stage's task: a whole number, or with a decimal point a share of all (1.0 is all)."""
 Sizes = Annotated[tuple[Size, ...], BeforeValidator(_one_size, json_schema_input_type=Size | tuple[Size, ...])]
 
 
@@ -74,10 +74,9 @@ class Training(Spec):
 
     def rules(self) -> None:
         """Sizes are sizes; nothing is said twice."""
-        if low := [size for size in self.size if size <= 0]:
-            raise ValueError(f"a size is a number of examples or a share below 1, found {low[0]:g}")
-        if uneven := [size for size in self.size if size >= 1 and size != int(size)]:
-            raise ValueError(f"a size of 1 and more is a whole number of examples, found {uneven[0]:g}")
+        if wrong := [size for size in self.size if size <= 0 or (isinstance(size, float) and size > 1)]:
+            what = "a size is a whole number of examples, or a share from above 0.0 to 1.0"
+            raise ValueError(f"{what}; found {wrong[0]!r}")
         if twice := [key for key in ("freeze", "lora") if getattr(self, key) is not None and key in self.recipe]:
             raise ValueError(f"{twice[0]} stands here and in recipe; say it once")
 

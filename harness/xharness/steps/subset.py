@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from xharness.data.encoded import Encoded
 from xharness.errors import DataError, Problem
+from xharness.spec.stage import Size
 from xharness.steps.tune import Trained
 
 Numbers = NDArray[np.int64]
@@ -35,8 +36,8 @@ def subset(trained: Trained, encoded: Encoded, cap: int | None, matched: bool, s
     return numbers
 
 
-def _sized(name: str, numbers: Numbers, size: float, seed: int) -> Numbers:
-    wanted = int(size) if size >= 1 else max(1, round(size * len(numbers)))
+def _sized(name: str, numbers: Numbers, size: Size, seed: int) -> Numbers:
+    wanted = size if isinstance(size, int) else max(1, round(size * len(numbers)))
     if wanted > len(numbers):
         what = f"size = {wanted:,} is more than the {len(numbers):,} examples that its train split has here."
         raise DataError(Problem(f"task {name}", what, "Lower the size, or raise the profile's limit on train."))

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from xharness.spec.base import Spec
 from xharness.spec.recipe import Recipe
-from xharness.spec.stage import Sampling
+from xharness.spec.stage import Sampling, Size
 from xharness.spec.task import Task
 from xharness.steps.work import Work, task_ingredients
 
@@ -21,8 +21,8 @@ class Trained(Spec):
     """Key of the encoded dev split; None for a task without one."""
     tokens: int | None = None
     """Sub-words of the train split at the most."""
-    size: float | None = None
-    """Examples, or as a fraction below 1 a share of all, chosen by the seed."""
+    size: Size | None = None
+    """Examples, or as a float a share of all, chosen by the seed."""
 
     def ingredients(self) -> dict[str, Any]:
         """What of it counts: the task that makes head, loss and dev score, and the encoded splits by key."""

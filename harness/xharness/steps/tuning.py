@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,13 +95,15 @@ def tune(work: Tune, context: StepContext) -> dict[str, Any]:
 
     rises = [metric(dev.task.metric).higher_is_better for dev in devs]
 
-    def scored() -> float:
-        """The mean over tasks; where a low score is good for some of them only, theirs are subtracted."""
-        scores = [dev.score(network, tokenizer, machine, trimmed) for dev in devs]
-        mixed = any(rises) and not all(rises)
-        return float(np.mean([-s if mixed and not up else s for s, up in zip(scores, rises, strict=True)]))
+    def by_task() -> dict[str, float]:
+        return {dev.task.name: dev.score(network, tokenizer, machine, trimmed) for dev in devs}
 
-    score = Score(scored, higher_is_better=any(rises)) if devs else None
+    def together(scores: Mapping[str, float]) -> float:
+        """The mean over tasks; where a low score is good for some of them only, theirs are subtracted."""
+        mixed = any(rises) and not all(rises)
+        return float(np.mean([-s if mixed and not up else s for s, up in zip(scores.values(), rises, strict=True)]))
+
+    score = Score(by_task, together, higher_is_better=any(rises)) if devs else None
     selection, losses, used = _train(work, context, network, batches, tokenizer, machine, trimmed, score)
     if trimmed:
         trimmed.restore(network.encoder)
@@ -121,6 +123,8 @@ def tune(work: Tune, context: StepContext) -> dict[str, Any]:
         "loss": sum(losses.values()) / len(losses),
         "losses": losses,
         "dev": selection.kept_score,
+        "dev_tasks": selection.kept_tasks,
+        "majority": {dev.task.name: m for dev in devs if (m := dev.majority()) is not None},
         "evaluations": selection.history,
         "resumed_at": selection.resumed_at,
         "device": str(machine.device),
@@ -192,6 +196,9 @@ def _lineage(work: Tune, tasks: Sequence[Task], parent: Path | None, steps: int,
         "heads": {task.name: {"adapter": task.adapter, "labels": list(task.labels)} for task in tasks},
         "recipe": work.recipe.model_dump(mode="json"),
         "encoded": {t.task.name: t.train for t in work.tasks},
+        "languages": {t.task.name: list(t.task.languages) for t in work.tasks},
+        "sizes": {t.task.name: t.size for t in work.tasks if t.size is not None},
+        "sampling": work.sampling.model_dump(mode="json", exclude_defaults=True),
         "seed": work.seed,
         "steps": steps,
         "precision": machine.precision,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,10 @@ HISTORY, BEST, MEAN = "evaluations.json", "best.safetensors", "mean.safetensors"
 class Score:
     """How states are scored on dev."""
 
-    of: Callable[[], float]
-    """The score of the network as it is."""
+    by_task: Callable[[], dict[str, float]]
+    """The scores of the network as it is."""
+    together: Callable[[Mapping[str, float]], float]
+    """One score of them."""
     higher_is_better: bool = True
 
     def best(self, scores: Iterable[float]) -> float:
@@ -64,10 +66,12 @@ class ModelSelection(TrainerCallback):
         self._mean: dict[str, Tensor] | None = None
         self.steps = len(batches)
         """Steps that were made."""
-        self.history: list[dict[str, float]] = []
-        """Step and score of every evaluation."""
+        self.history: list[dict[str, Any]] = []
+        """Step, score, and scores by task of every evaluation."""
         self.kept_score: float | None = None
         """Dev score of the state that is kept; None without a dev set."""
+        self.kept_tasks: dict[str, float] = {}
+        """The same by task."""
         self.resumed_at = 0
         self._best: dict[str, Tensor] | None = None
 
@@ -93,10 +97,11 @@ class ModelSelection(TrainerCallback):
 
     def _evaluate(self, step: int) -> None:
         assert self._score is not None
-        score = self._score.of()
+        by_task = self._score.by_task()
+        score = self._score.together(by_task)
         scores = [h["score"] for h in self.history]
         better = not scores or (score not in scores and self._score.best([score, *scores]) == score)
-        self.history.append({"step": step, "score": score})
+        self.history.append({"step": step, "score": score, "tasks": by_task})
         self._progress.note = f"dev {score:.1f}"
         if self._recipe.select == "best" and better:
             self._best = {name: value.detach().cpu().clone() for name, value in self._network.state_dict().items()}
@@ -121,16 +126,26 @@ class ModelSelection(TrainerCallback):
         """Put the state back that the recipe keeps, and score it if its score is not known yet."""
         if self._mean is not None:
             self._network.load_state_dict(self._mean)
-            self.kept_score = None if self._score is None else self._score.of()
+            self._score_kept()
             return
         if self._best is not None:
             self._network.load_state_dict(self._best)
             assert self._score is not None
-            self.kept_score = self._score.best(h["score"] for h in self.history)
+            self._keep(self._score.best([h["score"] for h in self.history]))
         elif self.history and self.history[-1]["step"] == self.steps:
-            self.kept_score = self.history[-1]["score"]
-        elif self._score is not None:
-            self.kept_score = self._score.of()
+            self._keep(self.history[-1]["score"])
+        else:
+            self._score_kept()
+
+    def _keep(self, score: float) -> None:
+        """Take the scores of the first evaluation that had this one."""
+        self.kept_score = score
+        self.kept_tasks = next(h["tasks"] for h in self.history if h["score"] == score)
+
+    def _score_kept(self) -> None:
+        if self._score is not None:
+            self.kept_tasks = self._score.by_task()
+            self.kept_score = self._score.together(self.kept_tasks)
 
     def save(self, folder: Path) -> None:
         """Add what is known to a training state."""

@@ -1,0 +1,107 @@
+"""`xharness export model CELL DIR`: a tuned model as plain transformers loads it, with a card that says its lineage."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from xharness.errors import UsageError, nearest
+from xharness.record import Record
+from xharness.score.rounding import rounded
+from xharness.store.runs import read_run
+from xharness.store.steps import Store
+
+
+def export_cell(cell: str, folder: Path, run: Path, store: Store) -> str:
+    """Write the model behind a cell of a run; what was written, in a sentence. UsageError without a model."""
+    from xharness.plugins import load_plugins
+    from xharness.training.export import export_model
+    from xharness.training.network import read_lineage
+
+    facts, records = read_run(run)
+    load_plugins(facts.get("plugins", ()))
+    found = _cell(cell, facts["cells"])
+    key = tuned_under(found["key"], store)
+    if key is None:
+        raise UsageError(f"{found['name']}: nothing was tuned for it, so there is no model of its own to export.")
+    if not store.has(key):
+        again = f"xharness run {facts['suite']} -p {facts['profile']} '{found['name']}' --keep all"
+        raise UsageError(f"{found['name']}: its model was dropped once it was evaluated. Make it again: `{again}`.")
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is there already and not empty; name another folder.")
+    tuned = store.path(key)
+    lineage = read_lineage(tuned)
+    target = str(facts["tasks"].get(found["target"], {}).get("tuned_on") or found["target"])
+    task = target if target in lineage["heads"] else next(iter(lineage["heads"]))
+    aside = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        kind = export_model(tuned, task, aside)
+        (aside / "README.md").write_text(card(found, lineage, records, kind, facts), encoding="utf-8")
+        if folder.exists():
+            folder.rmdir()
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return f'{found["name"]} is in {folder}: transformers.{kind}.from_pretrained("{folder}")'
+
+
+def _cell(name: str, cells: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The one cell of that name, with or without checkpoint and seed; UsageError for none or several."""
+    found = [c for c in cells if name in (c["name"], c["name"].partition("[")[0])]
+    names = [c["name"] for c in found]
+    if not found:
+        raise UsageError(f"the run has no cell '{name}'. {nearest(name, [c['name'] for c in cells])}")
+    if len(found) > 1:
+        raise UsageError(f"'{name}' is the name of {len(found)} cells; say which: {nearest(name, names)}")
+    if not found[0]["key"]:
+        raise UsageError(f"{names[0]} did not pass ({found[0]['status']}), so there is no model of it.")
+    return found[0]
+
+
+def tuned_under(key: str, store: Store) -> str | None:
+    """The tuning nearest below a step; None where there is none."""
+    waiting = [key]
+    while waiting:
+        manifest = store.manifest(waiting[0]) or {}
+        if manifest.get("kind") == "tune":
+            return waiting[0]
+        waiting = [*waiting[1:], *(need for need in manifest.get("needs", ()) if not need.startswith("encode"))]
+    return None
+
+
+def chain(lineage: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The trainings that a model has gone through, the first one first."""
+    if lineage.get("parent_lineage"):
+        yield from chain(lineage["parent_lineage"])
+    yield lineage
+
+
+def card(
+    cell: Mapping[str, Any], lineage: Mapping[str, Any], records: Sequence[Record], kind: str, run: Mapping[str, Any]
+) -> str:
+    """The model card."""
+    checkpoint = lineage["checkpoint"]
+    base = checkpoint.get("hub") or checkpoint.get("path") or checkpoint.get("builtin")
+    head = {"library_name": "transformers", "tags": ["xharness", *lineage["tasks"]]}
+    if checkpoint.get("hub"):
+        head["base_model"] = base
+    lines = ["---", *(f"{key}: {json.dumps(value)}" for key, value in head.items()), "---", "", f"# {cell['name']}", ""]
+    lines += [f"Load it with `{kind}`. Trained by xharness {lineage['xharness']}.", "", "## Lineage", ""]
+    lines += [f"1. {base} ({lineage['identity']})"]
+    for number, stage in enumerate(chain(lineage), 2):
+        recipe = {k: v for k, v in stage["recipe"].items() if v is not None}
+        told = ", ".join(f"{k} {v}" for k, v in recipe.items())
+        on = ", ".join(stage["tasks"])
+        lines.append(f"{number}. tuned on {on}, {stage['steps']} steps, seed {stage['seed']}: {told}")
+    scores = [r for r in records if r.cell == cell["name"] and r.metric == run["tasks"][cell["target"]]["metric"]]
+    if scores:
+        lines += ["", f"## Scores ({scores[0].metric}, {cell['target']}, profile {run['profile']})", ""]
+        lines += ["| language | score | examples |", "|---|---:|---:|"]
+        lines += [f"| {r.language} | {rounded(r.value)} | {r.n} |" for r in scores]
+    if run.get("note"):
+        lines += ["", run["note"]]
+    return "\n".join([*lines, ""])
