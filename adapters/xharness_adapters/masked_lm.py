@@ -83,7 +83,7 @@ class MaskedLM:
                 note = {}
                 if whole:
                     inside = np.zeros((len(template.one(ids[start : start + room])), 2), dtype=np.int32)
-                    places = found["offset_mapping"][index][start : start + room]
+                    places = _trimmed(examples[index]["text"], found["offset_mapping"][index][start : start + room])
                     first = len(template.before)
                     inside[first : first + len(places)] = np.asarray(places, dtype=np.int32).reshape(-1, 2)
                     note = {OFFSETS: inside}
@@ -170,3 +170,12 @@ class MaskedLM:
     def trivial(self, references: Sequence[Any]) -> list[Any]:
         """Nothing that needs no model says anything of a text."""
         return []
+
+
+def _trimmed(text: str, offsets: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Places without the white space before a word, which SentencePiece counts to the word.
+
+    transformers' collator begins a word where a place does not join the one before: with the spaces counted in, a
+    whole sentence would be one word.
+    """
+    return [(min(begin + len(text[begin:end]) - len(text[begin:end].lstrip()), end), end) for begin, end in offsets]
