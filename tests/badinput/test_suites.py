@@ -119,6 +119,106 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
         suite(top='extends = "xtreme.toml" #!'),
         ("'xtreme.toml' does not exist beside suite.toml.", 'by its name: extends = "xtreme".'),
     ),
+    # stages
+    "an intermediate of nothing": (
+        suite(rest='[intermediate.two] #!\ntitle = "x"\n'),
+        ("intermediate.two: give tasks (one stage) or stages (a chain of them); found neither",),
+    ),
+    "an intermediate of tasks and of stages": (
+        suite(rest='[intermediate.two] #!\ntasks = ["mnli"]\nstages = ["qqp"]\n'),
+        ("intermediate.two: give tasks (one stage) or stages (a chain of them); found both",),
+    ),
+    "a chain that ends in nothing": (
+        suite(rest='[intermediate.two]\nstages = ["mnli", { tasks = [] }] #!\n'),
+        ("intermediate.two.stages.1", "tasks"),
+    ),
+    "a stage that is no task": (
+        suite(rest='[intermediate.two]\nstages = ["mnli",\n "qpq"] #!\n'),
+        ("intermediate.two.stages.1: there is no task called 'qpq'", "'qqp'"),
+    ),
+    "a stage that is an intermediate": (
+        suite(rest='[intermediate.one]\ntasks = ["qqp"]\n[intermediate.two]\nstages = ["one"] #!\n'),
+        ("intermediate.two.stages.0: 'one' is no task",),
+    ),
+    "a setting of a stage beside stages": (
+        suite(rest='[intermediate.two] #!\nstages = ["mnli"]\nfreeze = 2\n'),
+        ("freeze is said of a stage: put it into a table in stages",),
+    ),
+    "a size of nothing": (suite(rest='[intermediate.two] #!\ntasks = ["mnli"]\nsize = 0\n'), ("size", "found 0")),
+    "a share above all": (
+        suite(rest='[intermediate.two] #!\ntasks = ["mnli"]\nsize = [0.5, 1.5]\n'),
+        ("a size is a whole number of examples, or a share from above 0.0 to 1.0; found 1.5",),
+    ),
+    "a weight of a task that is not in the stage": (
+        suite(
+            rest='[intermediate.two]\ntasks = ["mnli", "qqp"]\nsampling.weights.mnli = 1\nsampling.weights.qpq = 2 #!\n'
+        ),
+        ("intermediate.two.sampling.weights.qpq: 'qpq' is not trained in this stage.", "'qqp'"),
+    ),
+    "a task without a weight": (
+        suite(rest='[intermediate.two]\ntasks = ["mnli", "qqp"]\nsampling = { weights = { mnli = 1 } } #!\n'),
+        ("there is no weight for 'qqp'", "Give every task one."),
+    ),
+    "two ways of sampling": (
+        suite(rest='[intermediate.two]\ntasks = ["mnli", "qqp"]\nsampling = { by = "uniform", temperature = 2 } #!\n'),
+        ("give one of by, temperature, weights; found temperature and by",),
+    ),
+    "an unknown way of sampling": (
+        suite(rest='[intermediate.two]\ntasks = ["mnli", "qqp"]\nsampling = "unifrom" #!\n'),
+        ("intermediate.two.sampling", "'unifrom'", "uniform"),
+    ),
+    "a stage in a language that is none": (
+        suite(rest='[intermediate.two]\ntasks = ["mnli"]\nlanguages = ["German"] #!\n'),
+        ("'German' is no language code", "Did you mean 'de'?"),
+    ),
+    "matched languages of one": (
+        suite(rest='[intermediate.two]\ntasks = ["xnli"]\nlanguages = ["de"]\namount = "matched" #!\n'),
+        ("'matched' is of several languages",),
+    ),
+    "a head shared with nobody": (
+        suite(rest='[intermediate.two]\ntasks = ["mnli"]\nshare_head = true #!\n'),
+        ("there is one task only, and nobody to share a head with",),
+    ),
+    "an intermediate and a mixture of one name": (
+        suite(rest=MIX.replace(".two]", ".two] #!") + '[intermediate.two]\ntasks = ["mnli"]\n'),
+        ("there is an [intermediate.two] too; choose another name.",),
+    ),
+    "a row of a size that is not there": (
+        suite(grid=ROWS + '["none", "two@30"] #!', rest='[intermediate.two]\ntasks = ["mnli"]\nsize = [10, 20]\n'),
+        ("there is no task or intermediate called 'two@30'", "two@20"),
+    ),
+    "a target that is no task": (suite(rest="[target.xnly] #!\nsize = 10\n"), ("target.xnly", "'xnli'")),
+    "a target of several sizes": (
+        suite(rest="[target.xnli]\nsize = [10, 20] #!\n"),
+        ("target.xnli.size: a target has one size",),
+    ),
+    "patience without enough evaluations": (
+        suite(rest='[intermediate.two]\ntasks = ["mnli"]\nrecipe = { patience = 3, evaluations = 2 } #!\n'),
+        ("patience = 3 needs more than 3 evaluations",),
+    ),
+    "low rank and a frozen encoder": (
+        suite(rest='[intermediate.two]\ntasks = ["mnli"]\nrecipe = { lora = { rank = 2 }, freeze = "encoder" } #!\n'),
+        ("lora leaves the encoder's own weights as they are; leave out freeze",),
+    ),
+    "a head shared by different families": (
+        suite(
+            grid=ROWS + '["two"]',
+            rest='[intermediate.two]\ntasks = ["mnli", "squad_v1"]\nshare_head = true #!\n',
+        ),
+        ("'squad_v1' is a question_answering task, 'mnli' a classification task", "One head is for one adapter."),
+    ),
+    "a head shared by different labels": (
+        suite(grid=ROWS + '["two"]', rest='[intermediate.two]\ntasks = ["mnli", "qqp"]\nshare_head = true #!\n'),
+        ("share_head: 'mnli' has other labels than 'qqp'",),
+    ),
+    "a language that the data lack": (
+        suite(grid=ROWS + '["two"]', rest='[intermediate.two]\ntasks = ["mnli"]\nlanguages = ["en", "de"] #!\n'),
+        ("intermediate.two.languages: the train data of 'mnli' are the same for every language",),
+    ),
+    "a rank of nothing": (
+        suite(rest='[intermediate.two]\ntasks = ["mnli"]\nlora = { rank = 0 } #!\n'),
+        ("lora.rank", "greater than 0"),
+    ),
     # mixtures
     "an unknown member of a mixture": (
         suite(rest='[mixture.two]\ntasks = ["mnli", "qpq"] #!\n'),

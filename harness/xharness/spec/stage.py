@@ -125,8 +125,8 @@ class Intermediate(Training):
         """The stages."""
         if self.stages:
             return tuple(Stage(tasks=(s,)) if isinstance(s, str) else s for s in self.stages)
-        said = {key: getattr(self, key) for key in self.model_fields_set - {"title", "stages"}}
-        return (Stage(**said),)
+        # Not validated again: what is wrong with it is told already.
+        return (Stage.model_construct(**{key: getattr(self, key) for key in Stage.model_fields}),)
 
     @property
     def sizes(self) -> tuple[Size, ...]:
