@@ -21,16 +21,21 @@ def check(
         bool, typer.Option("--files-only", help="Suite and tasks alone: touch neither data nor checkpoints.")
     ] = False,
     verbose: Annotated[bool, typer.Option("-v", help="A line for every language.")] = False,
+    store: o.StoreOption = o.DEFAULT_STORE,
 ) -> None:
     """Check data, columns, labels, languages, checkpoints and lengths; train nothing, tell every problem at once."""
     from xharness.cli.ending import tell
     from xharness.collect.checkpoints import given_checkpoints
     from xharness.errors import UsageError
     from xharness.run.soundness import check_suite
+    from xharness.run.stored_checkpoints import stored, with_stored
     from xharness.spec.load import read_suite
+    from xharness.store.steps import Store
 
     loaded = read_suite(suite.partition("::")[0], profile)
     extra, _ = given_checkpoints(checkpoint or (), loaded)
+    if not files_only:
+        loaded, extra = with_stored(loaded, Store(store)), stored(extra, Store(store))
     report = check_suite(loaded, extra, _progress, touch=not files_only)
     _progress("")
     for line in _lines(report, verbose):

@@ -10,6 +10,7 @@ from typing import Any
 
 from xharness.errors import UsageError, nearest
 from xharness.record import Record
+from xharness.run.stored_checkpoints import tuned_under
 from xharness.score.rounding import rounded
 from xharness.store.runs import read_run
 from xharness.store.steps import Store
@@ -60,17 +61,6 @@ def _cell(name: str, cells: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     if not found[0]["key"]:
         raise UsageError(f"{names[0]} did not pass ({found[0]['status']}), so there is no model of it.")
     return found[0]
-
-
-def tuned_under(key: str, store: Store) -> str | None:
-    """The tuning nearest below a step; None where there is none."""
-    waiting = [key]
-    while waiting:
-        manifest = store.manifest(waiting[0]) or {}
-        if manifest.get("kind") == "tune":
-            return waiting[0]
-        waiting = [*waiting[1:], *(need for need in manifest.get("needs", ()) if not need.startswith("encode"))]
-    return None
 
 
 def chain(lineage: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -52,10 +52,13 @@ class Origin:
     path: str | None = None
     hub: str | None = None
     revision: str | None = None
+    step: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """Possible names, the shortest first."""
+        if self.step is not None:
+            return (self.step,)
         if self.hub is None:
             parts = [part for part in Path(str(self.path)).parts if part != os.sep]
             return tuple(_cleaned("-".join(parts[-n:])) for n in range(1, len(parts) + 1)) or (_cleaned(""),)
@@ -67,6 +70,8 @@ class Origin:
 def origin_from(given: str) -> Origin:
     """The origin that a text on the command line names: a folder, or a hub id with an optional `@revision`."""
     path = Path(given).expanduser()
+    if re.fullmatch(r"tune-[0-9a-f]+", given):
+        return Origin(step=given)
     if given.startswith((".", "/", "~")) and not os.path.isdir(path):
         raise UsageError(f"--checkpoint '{given}': there is no such folder.")
     if given and os.path.isdir(path):
@@ -99,7 +104,8 @@ def named_apart(origins: Sequence[Origin], taken: Collection[str]) -> tuple[Chec
         while free in used:  # Even the longest name is taken.
             free, number = f"{name}-{number}", number + 1
         used.add(free)
-        out.append(Checkpoint(name=free, path=origin.path, hub=origin.hub, revision=origin.revision))
+        made = Checkpoint(name=free, path=origin.path, hub=origin.hub, revision=origin.revision, step=origin.step)
+        out.append(made)
     return tuple(out)
 
 

@@ -32,6 +32,7 @@ from xharness.run.expectations import Judged, compared_with, judge
 from xharness.run.failed import Mode, by_last_failed, last_failed, still_failing
 from xharness.run.provenance import cores, git_state, hardware, memory_bytes, versions
 from xharness.run.results import BAD, CellResult, Status, cell_results, stopped_cells, stored_records
+from xharness.run.stored_checkpoints import stored, with_stored
 from xharness.spec.device import Device
 from xharness.spec.encoder_config import training_bytes
 from xharness.spec.load import Loaded, load_suite
@@ -107,7 +108,10 @@ class Finished:
 def prepare(request: Request) -> Prepared:
     """Load, collect, select and plan. Nothing is stored; a --deselect that matches nothing gets a warning on stderr."""
     loaded = load_suite(request.suite, request.profile)
+    store = Store(request.store)
+    loaded = with_stored(loaded, store)
     extra, kept = given_checkpoints(request.checkpoints, loaded)
+    extra = stored(extra, store)
     check_known(loaded, extra)
     every = collect(loaded, extra)
     cells = select(every, replace(request.selection, checkpoints=kept), loaded)
@@ -121,7 +125,6 @@ def prepare(request: Request) -> Prepared:
     device = Device(
         device=kind, threads=threads, tokens=loaded.profile.device_tokens, save_seconds=request.save_seconds
     )
-    store = Store(request.store)
     planner = Planner(loaded, extra, device, store.has)
     plan = planner.plan([c for c in cells if c not in skipped])
     plan.first = frozenset(plan.closure([plan.ends[name] for name in first if name in plan.ends]))

@@ -28,12 +28,17 @@ BUILT_IN = ("tiny",)
 
 
 class Checkpoint(Spec):
-    """A pretrained encoder: exactly one of hub, path, builtin."""
+    """Where training begins: exactly one of hub, path, builtin, step, run."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]*$")
     hub: str | None = Field(default=None, pattern=HUB_ID)
     path: str | None = None
     builtin: str | None = None
+    step: str | None = Field(default=None, pattern=r"^tune-[0-9a-f]+$")
+    """A tuned model of the store by its key, as `xharness why` and `store ls` show it."""
+    run: str | None = Field(default=None, pattern=r"^([^:]*:)?[^:]+$")
+    """A tuned model of a stored run: `RUN:ROW` for a row's intermediate, `RUN:CELL` for a cell's own (kept by
+    `--keep all`); `latest` is the newest run."""
     revision: str | None = None
     retrieval: Retrieval = Retrieval()
     languages: dict[str, str] = {}
@@ -43,9 +48,10 @@ class Checkpoint(Spec):
 
     def rules(self) -> None:
         """One origin."""
-        named = [k for k in ("hub", "path", "builtin") if getattr(self, k) is not None]
+        origins = ("hub", "path", "builtin", "step", "run")
+        named = [k for k in origins if getattr(self, k) is not None]
         if len(named) != 1:
-            raise ValueError(f"give exactly one of hub, path, builtin; found {', '.join(named) or 'none'}")
+            raise ValueError(f"give exactly one of {', '.join(origins)}; found {', '.join(named) or 'none'}")
 
 
 def _seed_list(value: Any) -> Any:
