@@ -38,9 +38,10 @@ def export(
     from xharness.submission.scoring import write_folder
 
     if what[0] == "model" and len(what) == 3:
-        from xharness.cli.model_export import export_cell
+        from xharness.run.exported_model import export_cell
 
         found = find_run(run, store)
+        load_plugins(read_run(found)[0].get("plugins", ()))
         print(export_cell(what[1], Path(what[2]), found, store_of(found)))
         return
     if len(what) > 1:

@@ -30,9 +30,12 @@ targets = ["xnli", "tatoeba"]        # tasks that come with the package, or of `
 seeds = [0]                          # more than one gives a spread
 # exclude = ["mnli->tatoeba*"]       # patterns over cell ids
 
-# Several tasks trained at once as one intermediate.
-# [mixture.nli_qa]
+# An intermediate that is more than a task: several at once, several sizes, other languages, or a chain of stages.
+# [intermediate.nli_qa]
 # tasks = ["mnli", "squad_v1"]
+# sampling = "uniform"               # or {{ temperature = 2.0 }}, {{ weights = {{ … }} }}, {{ cap = 10000 }}
+# [intermediate.chain]
+# stages = ["mnli", {{ tasks = ["squad_v1"], size = 1000, freeze = "embeddings" }}]
 
 # Training settings of one task, over those of its file.
 # [recipe.mnli]

@@ -18,12 +18,10 @@ from xharness.store.steps import Store
 
 def export_cell(cell: str, folder: Path, run: Path, store: Store) -> str:
     """Write the model behind a cell of a run; what was written, in a sentence. UsageError without a model."""
-    from xharness.plugins import load_plugins
     from xharness.training.export import export_model
     from xharness.training.network import read_lineage
 
     facts, records = read_run(run)
-    load_plugins(facts.get("plugins", ()))
     found = _cell(cell, facts["cells"])
     key = tuned_under(found["key"], store)
     if key is None:
