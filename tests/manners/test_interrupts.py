@@ -144,14 +144,14 @@ def test_an_interrupt_that_a_library_makes_an_error_of_its_own_of_is_one(
         except KeyboardInterrupt as error:
             raise ValueError("cannot build") from error
 
-    monkeypatch.setattr(xharness.run.session, "_head", library)
+    monkeypatch.setattr(xharness.run.session, "described", library)
     ended = house.run("none->animals")
     assert ended.returncode == ExitCode.INTERRUPTED
     assert "interrupted by SIGTERM; what was finished is stored" in ended.stderr
     assert "internal error" not in ended.stderr
 
 
-@pytest.mark.parametrize("moment", ["_head", "write_run", "Display", "_finish"])
+@pytest.mark.parametrize("moment", ["described", "write_run", "Display", "_finish"])
 def test_an_interrupt_at_any_moment_leaves_no_run_that_seems_to_go_on(
     house: House, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
@@ -163,7 +163,7 @@ def test_an_interrupt_at_any_moment_leaves_no_run_that_seems_to_go_on(
     assert ended.returncode == ExitCode.INTERRUPTED
     assert "xharness run small.toml -n 1 'none->plants'" in ended.stderr
     found = [json.loads((f / "run.json").read_text())["state"] for f in sorted((house.store / "runs").iterdir())]
-    assert found.count("interrupted") == len(found) - before == (0 if moment in ("_head", "write_run") else 1)
+    assert found.count("interrupted") == len(found) - before == (0 if moment in ("described", "write_run") else 1)
     assert house("list", "small.toml", "--lf", "-q").stdout.split() == ["small.toml::none->animals[fake-0]"]
 
 

@@ -32,6 +32,8 @@ number = st.integers(0, 5)
 upos = st.sampled_from(["NOUN", "VERB", "CCONJ", "SCONJ", "SYM", "X"])
 # Entities a decoder can make: every I- follows its B-.
 entity = st.sampled_from([["O"], ["B-PER"], ["B-PER", "I-PER"], ["B-LOC", "I-LOC", "O"]])
+PERPLEXITY = "perplexity"
+"""From 1 on, lower is better; a prediction holds what was predicted and what is right."""
 FAMILY = {
     "f1_entity": st.lists(entity, min_size=1, max_size=4).map(lambda spans: [tag for span in spans for tag in span]),
     "f1_xtreme": st.lists(upos, min_size=1, max_size=8),
@@ -41,6 +43,7 @@ FAMILY = {
     "mlqa": word,
     "f1_bucc": st.booleans(),
     "pearson": st.floats(-5, 5).map(lambda x: round(x, 2)),
+    PERPLEXITY: st.tuples(st.floats(0, 50).map(lambda x: round(x, 2)), st.integers(1, 9)),
     "map_at_20": st.lists(number, min_size=1, max_size=6, unique=True),
     "recall_at_1": st.lists(number, min_size=1, max_size=6, unique=True),
     "recall_at_20": st.lists(number, min_size=1, max_size=6, unique=True),
@@ -84,6 +87,9 @@ def test_predictions_that_equal_the_references_score_100(name):
         if name == "f1_entity" and all(tag == "O" for _, tags in right for tag in tags):
             return
         if name in CORRELATIONS and len({reference for _, reference in right}) < 2:
+            return
+        if name == PERPLEXITY:
+            assert float(metric(name).score(sums(name, [((0.0, n), None) for (_, n), _ in pairs]))) == 1
             return
         if name == "recall_at_1":
             right = [(reference[:1], reference[:1]) for _, reference in right]
@@ -146,6 +152,9 @@ def test_every_value_lies_in_its_range(name):
     @quick
     @given(examples(name))
     def check(pairs):
+        if name == PERPLEXITY:
+            assert metric(name).score(sums(name, pairs)) >= 1
+            return
         for value in metric(name).values(sums(name, pairs)).values():
             assert (-100 if name in CORRELATIONS else 0) - 1e-9 <= float(value) <= 100 + 1e-9
 

@@ -27,6 +27,7 @@ COLUMNS = {
     "choice": {"id", "context", "question", "choices", "answer"},
     "bitext": {"id", "source", "target"},
     "mining": {"id", "side", "text", "gold"},
+    "text": {"id", "text"},
 }
 MULTILINGUAL = [name for name, dataset in DATASETS.items() if len(dataset.languages) > 1]
 PAIRS = ("mnli", "snli", "anli", "xnli", "qqp", "pawsx")

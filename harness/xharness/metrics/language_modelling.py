@@ -21,8 +21,9 @@ def likelihoods(predictions: Sequence[Any], references: Sequence[Any], language:
 
 
 def perplexities(sums: Array) -> Mapping[str, Array]:
-    """`perplexity`, from 1; it is no percentage."""
-    return {"perplexity": np.exp(ratio(sums[..., 0], sums[..., 1]))}
+    """`perplexity`, from 1, no percentage; 0 without any sub-word."""
+    found = np.exp(ratio(sums[..., 0], sums[..., 1]))
+    return {"perplexity": np.where(sums[..., 1] > 0, found, 0.0)}
 
 
 PERPLEXITY = Metric(
