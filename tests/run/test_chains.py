@@ -162,3 +162,35 @@ def test_a_seed_that_stands_apart_is_told(values, told):
     }  # fmt: skip
     found = outliers(run, [record(seed, value) for seed, value in enumerate(values)])
     assert [note.split()[3].rstrip(",") for note in found] == told
+
+
+def test_language_modelling_without_a_head_is_refused_before_anything_is_trained(tmp_path):
+    text = (Path(load_suite("xtreme").path).parent / "tasks" / "mlm.toml").read_text()
+    (tmp_path / "tasks").mkdir()
+    text = text.replace('name = "mlm"', 'name = "own_head"').replace("fresh_head = true", "fresh_head = false")
+    (tmp_path / "tasks" / "own_head.toml").write_text(text)
+    file = tmp_path / "it.toml"
+    file.write_text(HEAD + '[grid]\nintermediates = ["own_head", "mlm"]\ntargets = ["xnli"]\n')
+    loaded = load_suite(str(file), "micro")
+    plan = Planner(loaded).plan(collect(loaded))
+    assert list(plan.blocked) == ["own_head->xnli[tiny-0]"]
+    (said,) = plan.blocked.values()
+    assert "was saved as BertModel, without a head for masked language modelling" in said
+    assert "options.fresh_head = true" in said
+
+
+def test_check_tells_a_size_above_the_data(tmp_path):
+    from xharness.run.soundness import check_suite
+
+    file = tmp_path / "it.toml"
+    file.write_text(
+        HEAD + '[intermediate.sized]\ntasks = ["mnli"]\nsize = [100, 4000]\n'
+        '[intermediate.matched]\ntasks = ["xnli_translate"]\nlanguages = ["de", "es"]\namount = "matched"\nsize = 1501\n'
+        '[intermediate.both]\ntasks = ["xnli_translate"]\nlanguages = ["de", "es"]\nsize = 1501\n'
+        '[grid]\nintermediates = ["sized", "matched", "both"]\ntargets = ["xnli"]\n'
+    )
+    told = [str(problem) for problem in check_suite(load_suite(str(file), "micro")).data]
+    assert len(told) == 2
+    assert "it.toml:6" in told[0]
+    assert "sized.size: is more than the 1,500 train examples of 'mnli'" in told[0]
+    assert "matched.size: is more than the 1,500 train examples of 'xnli_translate'" in told[1]

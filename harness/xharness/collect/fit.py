@@ -222,7 +222,7 @@ def _roles(loaded: Loaded) -> Iterator[Problem]:
     profile = loaded.profile_name
     for row in loaded.intermediates:
         for number, stage in enumerate(loaded.stages(row)):
-            yield from _fits_together(stage, _stage_path(loaded, row, number), loaded)
+            yield from _fits_together(stage, stage_path(loaded, row, number), loaded)
     for name, path in _intermediate_tasks(loaded):
         task, file = loaded.tasks[name], file_of(loaded, name)
         adapter = _adapter_of(task)
@@ -244,7 +244,7 @@ def _roles(loaded: Loaded) -> Iterator[Problem]:
             yield from _tuning(name, task, file, loaded)
 
 
-def _stage_path(loaded: Loaded, row: str, number: int) -> KeyPath:
+def stage_path(loaded: Loaded, row: str, number: int) -> KeyPath:
     """Where a stage stands in the suite; of a task by itself, where the grid names it."""
     name = row if row in loaded.said else row.rpartition(AT)[0]
     if name not in loaded.said:
@@ -261,7 +261,7 @@ def _intermediate_tasks(loaded: Loaded) -> Iterator[tuple[str, KeyPath]]:
     for row in loaded.intermediates:
         for number, stage in enumerate(loaded.stages(row)):
             for name in stage.tasks:
-                held = (name, _stage_path(loaded, row, number))
+                held = (name, stage_path(loaded, row, number))
                 if name in loaded.tasks and held not in seen:
                     seen.add(held)
                     yield held

@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from xharness.adapter import LabellingAdapter, load_adapter, retrieval_adapter
+from xharness.adapter import LabellingAdapter, LanguageModelling, load_adapter, options_of, retrieval_adapter
 from xharness.collect.cells import Cell
 from xharness.data import fingerprints as data
 from xharness.errors import CheckpointError, HarnessError, Problem, listed
@@ -232,6 +232,7 @@ class Planner:
         if known not in self._trainings:
             task = self.loaded.tasks[name].model_copy(update={"languages": languages})
             self._told_languages(origin["checkpoint"], task)
+            self._require_language_head(origin["checkpoint"], task)
             train = self._encode(plan, task, ("train",), recipe, origin, train=True)
             dev = self._encode(plan, task, ("dev",), recipe, origin, labelled_by=train) if task.data.dev else None
             tokens = self.loaded.limit_of(name).tokens
@@ -312,6 +313,17 @@ class Planner:
             hint = f'Say in its table which one of {known} to use: languages = {{ {lacking[0]} = "…" }}.'
             raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", what, hint))
         return identity.content
+
+    def _require_language_head(self, checkpoint: Checkpoint, task: Task) -> None:
+        """CheckpointError for language modelling with a checkpoint that says it was saved without its head."""
+        if not isinstance(load_adapter(task.adapter), LanguageModelling):
+            return
+        kinds = [str(kind) for kind in self._identity(checkpoint).config.get("architectures") or ()]
+        fresh = getattr(options_of(task), "fresh_head", False)
+        if kinds and not fresh and not any("MaskedLM" in k or "PreTraining" in k for k in kinds):
+            what = f"was saved as {kinds[0]}, without a head for masked language modelling, which '{task.name}' needs."
+            hint = "Take one saved with it (FacebookAI/xlm-roberta-base), or set options.fresh_head = true in the task."
+            raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", what, hint))
 
     def _identity(self, checkpoint: Checkpoint) -> Identity:
         return self._remember(("identity", checkpoint.name), lambda: identity_of(checkpoint))

@@ -8,7 +8,7 @@ from typing import Any
 
 from xharness.adapter import Example, load_adapter, retrieval_adapter
 from xharness.collect.cells import Cell, collect, matches, skipper
-from xharness.collect.fit import check_known, file_of, meant_adapter
+from xharness.collect.fit import check_known, file_of, meant_adapter, stage_path
 from xharness.data.examples import examples
 from xharness.errors import ExitCode, HarnessError, Problem, Unreachable, UsageError, listed
 from xharness.plan.identity import identity_of
@@ -83,8 +83,25 @@ def check_suite(
         for wanted, doubted in _wanted(cells, loaded, report):
             tell(f"{wanted.task}, {wanted.split} [{wanted.language}]")
             _look(wanted, loaded, tokenizers[0] if tokenizers else None, report, doubted)
+        report.data += _too_large(loaded, report)
     report.usage, report.data = list(dict.fromkeys(report.usage)), list(dict.fromkeys(report.data))
     return report
+
+
+def _too_large(loaded: Loaded, report: Report) -> Iterator[Problem]:
+    """Sizes that are more than there is, as far as all of it was measured."""
+    rows = {(m.wanted.task, m.wanted.language): m.rows for m in report.measured if m.wanted.split == "train"}
+    for row in loaded.intermediates:
+        for number, stage in enumerate(loaded.stages(row)):
+            size, spoken = next(iter(stage.size), None), stage.languages or (ENGLISH,)
+            for name in stage.tasks if isinstance(size, int) else ():
+                counts = [rows.get((name, language)) for language in spoken]
+                known = [n for n in counts if n is not None]
+                held = max(known, default=0) if stage.amount == "matched" else sum(known)
+                if len(known) == len(counts) and isinstance(size, int) and size > held:
+                    path = (*stage_path(loaded, row, number), "size")
+                    what = f"is more than the {held:,} train examples of '{name}' in this profile."
+                    yield loaded.document.problem(path, what, "Lower it, or raise the profile's limit.", size)
 
 
 def _cells(loaded: Loaded, extra: Sequence[Checkpoint], report: Report) -> list[Cell]:
