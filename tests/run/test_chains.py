@@ -185,7 +185,8 @@ def test_check_tells_a_size_above_the_data(tmp_path):
     file = tmp_path / "it.toml"
     file.write_text(
         HEAD + '[intermediate.sized]\ntasks = ["mnli"]\nsize = [100, 4000]\n'
-        '[intermediate.matched]\ntasks = ["xnli_translate"]\nlanguages = ["de", "es"]\namount = "matched"\nsize = 1501\n'
+        '[intermediate.matched]\ntasks = ["xnli_translate"]\nlanguages = ["de", "es"]\n'
+        'amount = "matched"\nsize = 1501\n'
         '[intermediate.both]\ntasks = ["xnli_translate"]\nlanguages = ["de", "es"]\nsize = 1501\n'
         '[grid]\nintermediates = ["sized", "matched", "both"]\ntargets = ["xnli"]\n'
     )

@@ -65,54 +65,37 @@ class Dev:
         return float(rule.score(rule.outcomes(predictions, references, language).sum(axis=0)))
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What is trained."""
+
+    network: Network
+    tokenizer: Any
+    trimmed: TrimmedVocabulary | None
+    low_rank: Any
+    """What merges low-rank weights; None without any."""
+
+
 def tune(work: Tune, context: StepContext) -> dict[str, Any]:
     """Train, keep the state the recipe asks for, and save encoder, heads and lineage."""
     began = time.monotonic()
     machine = hardware(work.device, work.recipe.precision)
     parent = context.folder(work.parent) if work.parent else None
-    origin = (
-        folder_origin(work.checkpoint.name, parent / ENCODER, work.checkpoint.remote_code)
-        if parent
-        else origin_of(work.checkpoint, work.identity)
-    )
     sets, devs = _data(work, context)
-    tokenizer, encoder = load_tokenizer(origin), load_encoder(origin)
-    tasks = {name: held.task for name, held in sets.items()}
-    for held in sets.values():
-        require_rows(work.checkpoint, encoder, held.encoded.vocabulary)
-    pretrained = origin_of(work.checkpoint, work.identity)
-    network = Network(encoder, tasks, work.seed, work.checkpoint.languages, pretrained, work.share_head)
-    low_rank = adapted(encoder, work.recipe.lora, work.seed, work.checkpoint.name) if work.recipe.lora else None
-    freeze(encoder, work.recipe.freeze)
-    trimmed = None
-    if not any(isinstance(a, (LanguageModelling, FreshTargets)) for a in network.adapters.values()):
-        read = [*(held.encoded for held in sets.values()), *(dev.encoded for dev in devs)]
-        trimmed = trim_vocabulary(
-            network.encoder, [e.features for e in read], tokenizer.all_special_ids, work.recipe.weight_decay
-        )
+    prepared = _prepared(work, parent, sets, devs)
     batches = Batches(sets, work.recipe, work.seed, work.sampling)
     loaded = time.monotonic()
-
-    rises = [metric(dev.task.metric).higher_is_better for dev in devs]
-
-    def by_task() -> dict[str, float]:
-        return {dev.task.name: dev.score(network, tokenizer, machine, trimmed) for dev in devs}
-
-    def together(scores: Mapping[str, float]) -> float:
-        """The mean over tasks; where a low score is good for some of them only, theirs are subtracted."""
-        mixed = any(rises) and not all(rises)
-        return float(np.mean([-s if mixed and not up else s for s, up in zip(scores.values(), rises, strict=True)]))
-
-    score = Score(by_task, together, higher_is_better=any(rises)) if devs else None
-    selection, losses, used = _train(work, context, network, batches, tokenizer, machine, trimmed, score)
-    if trimmed:
-        trimmed.restore(network.encoder)
+    score = _score(prepared, devs, machine) if devs else None
+    selection, losses, used = _train(work, context, prepared, batches, machine, score)
+    network = prepared.network
+    if prepared.trimmed:
+        prepared.trimmed.restore(network.encoder)
     network.cpu()
-    if low_rank is not None:
-        merged(low_rank)
-    encoder.requires_grad_()
-    lineage = _lineage(work, list(tasks.values()), parent, selection.steps, machine)
-    save_tuned(network, tokenizer, lineage, context.out)
+    if prepared.low_rank is not None:
+        merged(prepared.low_rank)
+    network.requires_grad_()
+    lineage = _lineage(work, [held.task for held in sets.values()], parent, selection.steps, machine)
+    save_tuned(network, prepared.tokenizer, lineage, context.out)
     _clear(context.scratch)
     return {
         "steps": selection.steps,
@@ -130,8 +113,45 @@ def tune(work: Tune, context: StepContext) -> dict[str, Any]:
         "device": str(machine.device),
         "precision": machine.precision,
         **used,
-        "rows": len(trimmed.rows) if trimmed else None,
+        "rows": len(prepared.trimmed.rows) if prepared.trimmed else None,
     }
+
+
+def _prepared(work: Tune, parent: Path | None, sets: Mapping[str, TrainingSet], devs: Sequence[Dev]) -> Prepared:
+    """The encoder with its heads, as far as the recipe lets them be trained."""
+    pretrained = origin_of(work.checkpoint, work.identity)
+    own_code = work.checkpoint.remote_code
+    origin = folder_origin(work.checkpoint.name, parent / ENCODER, own_code) if parent else pretrained
+    tokenizer, encoder = load_tokenizer(origin), load_encoder(origin)
+    for held in sets.values():
+        require_rows(work.checkpoint, encoder, held.encoded.vocabulary)
+    tasks = {name: held.task for name, held in sets.items()}
+    network = Network(encoder, tasks, work.seed, work.checkpoint.languages, pretrained, work.share_head)
+    low_rank = adapted(encoder, work.recipe.lora, work.seed, work.checkpoint.name) if work.recipe.lora else None
+    freeze(encoder, work.recipe.freeze)
+    trimmed = None
+    if not any(isinstance(a, (LanguageModelling, FreshTargets)) for a in network.adapters.values()):
+        read = [*(held.encoded for held in sets.values()), *(dev.encoded for dev in devs)]
+        trimmed = trim_vocabulary(
+            network.encoder, [e.features for e in read], tokenizer.all_special_ids, work.recipe.weight_decay
+        )
+    return Prepared(network, tokenizer, trimmed, low_rank)
+
+
+def _score(prepared: Prepared, devs: Sequence[Dev], machine: Hardware) -> Score:
+    """How states are compared: by the mean over tasks."""
+    rises = [metric(dev.task.metric).higher_is_better for dev in devs]
+
+    def by_task() -> dict[str, float]:
+        network, tokenizer, trimmed = prepared.network, prepared.tokenizer, prepared.trimmed
+        return {dev.task.name: dev.score(network, tokenizer, machine, trimmed) for dev in devs}
+
+    def together(scores: Mapping[str, float]) -> float:
+        """The mean over tasks; where a low score is good for some of them only, theirs are subtracted."""
+        mixed = any(rises) and not all(rises)
+        return float(np.mean([-s if mixed and not up else s for s, up in zip(scores.values(), rises, strict=True)]))
+
+    return Score(by_task, together, higher_is_better=any(rises))
 
 
 def _data(work: Tune, context: StepContext) -> tuple[dict[str, TrainingSet], list[Dev]]:
@@ -160,11 +180,9 @@ def _data(work: Tune, context: StepContext) -> tuple[dict[str, TrainingSet], lis
 def _train(
     work: Tune,
     context: StepContext,
-    network: Network,
+    prepared: Prepared,
     batches: Batches,
-    tokenizer: Any,
     machine: Hardware,
-    trimmed: TrimmedVocabulary | None,
     score: Score | None,
 ) -> tuple[ModelSelection, dict[str, float], dict[str, Any]]:
     """Run the batches, from a saved state where there is one; the selection, losses by task, use of the device."""
@@ -172,9 +190,10 @@ def _train(
     context.scratch.mkdir(parents=True, exist_ok=True)
     args = arguments(recipe, len(batches), work.seed, machine, context.scratch)
     progress = Progress(context.report, len(batches), "steps", work.label)
+    network, trimmed = prepared.network, prepared.trimmed
     selection = ModelSelection(network, recipe, batches, progress, work.device.save_seconds, score)
     ids = trimmed.ids if trimmed else None
-    training = Training(network, batches, args, recipe, machine, tokenizer, ids, [selection], selection.save)
+    training = Training(network, batches, args, recipe, machine, prepared.tokenizer, ids, [selection], selection.save)
     state = whole_state(context.scratch)
     if state is not None:
         selection.load(state)
