@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format clean
+.PHONY: demo test check bench format clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -22,6 +22,10 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Trainings beside transformers' own examples: CHECKPOINT is a folder or a repository on the Hub.
+bench: $(READY)
+	$(BIN)/python tests/benchmarks/parity.py $(CHECKPOINT)
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
