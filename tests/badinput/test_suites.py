@@ -245,7 +245,7 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
     # checkpoints
     "a checkpoint from two places": (
         suite(rest='[[checkpoint]] #!\nname = "b"\nhub = "a/b"\npath = "c"\n'),
-        ("checkpoint.1: give exactly one of hub, path, builtin; found hub, path.",),
+        ("checkpoint.1: give exactly one of hub, path, builtin, step, run; found hub, path.",),
     ),
     "a checkpoint from nowhere": (suite(rest='[[checkpoint]] #!\nname = "b"\n'), ("exactly one of", "found none")),
     "a checkpoint that is no hub id": (

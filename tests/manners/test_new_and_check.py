@@ -175,7 +175,7 @@ batch_size = 0
 MISTAKES = (
     "small.toml:2: titel: is not a known key.",
     "small.toml:4: plugins: 'gone.py'",
-    "small.toml:10: checkpoint.1: give exactly one of hub, path, builtin; found hub, path.",
+    "small.toml:10: checkpoint.1: give exactly one of hub, path, builtin, step, run; found hub, path.",
     "small.toml:17: grid.targets: there is no task called 'plans'.",
     "small.toml:18: grid.checkpoints: there is no [[checkpoint]] called 'fak'.",
     "small.toml:19: grid.seeds: a seed must lie between 0 and 2**32 - 1, found -3.",
