@@ -62,6 +62,25 @@ tasks = ["mnli"]
     assert len(encodes) == 2
 
 
+def test_whatever_reads_kept_low_rank_weights_needs_what_they_belong_on(tmp_path):
+    stage = '{ tasks = ["mnli"], lora = { keep = true } }'
+    text = f"""
+[intermediate.kept]
+stages = ["qqp", {stage}, {stage.replace("mnli", "squad_v1")}]
+[intermediate.merged]
+stages = ["qqp", {stage.replace("true", "false")}]
+"""
+    _, plan = planned(tmp_path, text, ["kept", "merged"], '["xnli", "tatoeba"]')
+    first, second, third, _ = keys(plan, "kept")
+    last = plan.steps[plan.ends["kept->xnli[tiny-0]"]]
+    assert {third, second, first} <= {*plan.steps[keys(plan, "kept")[3]].needs}
+    assert second not in last.needs  # The target's own tuning is whole.
+    embed = next(s for s in plan.under("kept->tatoeba[tiny-0]") if s.work.KIND == "embed")
+    assert {third, second, first} <= {*embed.needs}
+    below, alone, _ = keys(plan, "merged")
+    assert below not in plan.steps[keys(plan, "merged")[2]].needs and alone in plan.steps[keys(plan, "merged")[2]].needs
+
+
 def test_a_mixture_is_an_intermediate_of_one_stage(tmp_path):
     text = """
 [mixture.old]

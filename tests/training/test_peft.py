@@ -19,7 +19,8 @@ from xharness.errors import HarnessError
 from xharness.plan.identity import identity_of
 from xharness.spec.suite import Checkpoint
 from xharness.training.checkpoints import load_encoder, load_tokenizer
-from xharness.training.origins import origin_of
+from xharness.training.network import ENCODER
+from xharness.training.origins import folder_origin, origin_of
 
 peft = pytest.importorskip("peft")
 
@@ -66,10 +67,13 @@ def test_a_folder_of_peft_weights_gives_the_encoder_that_was_trained(tmp_path: P
     assert identity_of(base).content in identity_of(checkpoint).content
 
 
-def test_a_training_starts_from_peft_weights(tmp_path: Path) -> None:
+def test_a_training_starts_from_peft_weights_and_trains_all(tmp_path: Path) -> None:
     adapted(*CASES["sequence classification"], tmp_path)
     checkpoint, task = Checkpoint(name="it", path=str(tmp_path / "adapter")), task_of(tmp_path, "classification")
     run(tuning(checkpoint, task, recipe=QUICK), tmp_path, "tuned")
+    before = load_encoder(origin_of(checkpoint)).state_dict()
+    after = load_encoder(folder_origin("it", tmp_path / "tuned" / ENCODER)).state_dict()
+    assert not [key for key in before if key.endswith(".weight") and torch.equal(before[key], after[key])]
     run(evaluation(checkpoint, task, "tuned", "classification"), tmp_path, "scores")
 
 

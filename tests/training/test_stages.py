@@ -168,23 +168,6 @@ def test_more_layers_than_there_are_cannot_be_frozen(tmp_path, checkpoint):
         run(work, tmp_path, "tuned")
 
 
-def test_low_rank_weights_are_merged_and_change_nothing_else(tmp_path, checkpoint):
-    task = sentiment(tmp_path / "data", n=64)
-    lora = Lora(rank=2, alpha=8, modules=("query", "dense"))
-    recipe = RECIPE.model_copy(update={"lora": lora, "epochs": 20, "learning_rate": 2e-2})
-    summary = run(tuning(checkpoint, task, recipe=recipe), tmp_path, "it")
-    before, after = load_file(tmp_path / "checkpoint" / "model.safetensors"), weights(tmp_path / "it")
-    assert before.keys() == {key for key in after if not key.startswith("sentiment:")}
-    changed = moved(before, after)
-    assert changed
-    assert all(key.endswith(("query.weight", "dense.weight")) for key in changed)
-    assert {torch.linalg.matrix_rank(after[key] - before[key], rtol=1e-3).item() for key in changed} <= {1, 2}
-    assert summary["loss"] < 0.65
-    missing = RECIPE.model_copy(update={"lora": Lora(modules=("q_proj",))})
-    with pytest.raises(HarnessError, match=r"lora cannot be put into it.*q_proj.*lora\.modules, of dense, key"):
-        run(tuning(checkpoint, task, recipe=missing), tmp_path, "missing")
-
-
 def test_heads_and_layers_have_rates_of_their_own(tmp_path, checkpoint, monkeypatch):
     seen = []
     make = xharness.training.loop.Training.create_optimizer

@@ -124,11 +124,21 @@ class Planner:
                 ("recipe", cell.intermediate, number), partial(self.loaded.stage_recipe, cell.intermediate, number)
             )
             work = self._tune(plan, stage.tasks, stage, recipe, origin, parent, cell.seed, label)
-            needs = (*((parent,) if parent else ()), *_encoded(work))
+            needs = (*self._models(plan, parent), *_encoded(work))
             parent = self._add(plan, work, needs, "intermediate")
         assert parent is not None
         self._intermediates[row] = parent
         return parent
+
+    def _models(self, plan: Plan, key: str | None) -> tuple[str, ...]:
+        """What must be there for a model to be read: itself, and what its low-rank weights belong on."""
+        models: tuple[str, ...] = ()
+        while key is not None:
+            models = (*models, key)
+            work = plan.steps[key].work
+            lora = work.recipe.lora if isinstance(work, Tune) else None
+            key = work.parent if lora is not None and lora.keep else None
+        return models
 
     def _tune(
         self,
@@ -182,7 +192,7 @@ class Planner:
         after = "" if parent is None else f" after {cell.intermediate}"
         label = f"tune {cell.checkpoint}{after} on {tuned_on}, seed {cell.seed}"
         tune = self._tune(plan, (tuned_on, *said.tasks), said, recipe, origin, parent, cell.seed, label)
-        tuned = self._add(plan, tune, (*((parent,) if parent else ()), *_encoded(tune)), "target")
+        tuned = self._add(plan, tune, (*self._models(plan, parent), *_encoded(tune)), "target")
         # Its own labels, in their order, say what the codes in its data mean; else those of the head.
         named = target if target.labels else target.model_copy(update={"labels": self.loaded.tasks[tuned_on].labels})
         encoded = self._encode(plan, named, ("test",), recipe, origin, labelled_by=tune.tasks[0].train)
@@ -195,7 +205,7 @@ class Planner:
             precision=recipe.precision,
             label=f"evaluate {_named(cell)}",
         )
-        return self._add(plan, evaluate, (tuned, encoded), "evaluate"), tuned
+        return self._add(plan, evaluate, (*self._models(plan, tuned), encoded), "evaluate"), tuned
 
     def _retrieval(
         self, plan: Plan, cell: Cell, target: Task, origin: dict[str, Any], parent: str | None
@@ -211,7 +221,7 @@ class Planner:
             encoded=encoded,
             label=f"embed {target.name} with {cell.checkpoint}{after}",
         )
-        embedded = self._add(plan, embed, (*((parent,) if parent else ()), encoded), "embed")
+        embedded = self._add(plan, embed, (*self._models(plan, parent), encoded), "embed")
         mine = Mine(
             **origin,
             parent=parent,

@@ -12,7 +12,7 @@ from xharness.spec.base import Spec
 class Lora(Spec):
     """Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685): the encoder's own weights stay, small ones are added.
 
-    They are merged into the encoder at the end of the training; heads are trained whole.
+    Heads are trained whole.
     """
 
     rank: int = Field(default=8, gt=0)
@@ -21,6 +21,9 @@ class Lora(Spec):
     modules: tuple[str, ...] | None = None
     """Ends of the names of the linear layers that get one; those that peft has for the kind of model when absent."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    keep: bool = False
+    """The small weights are stored instead of a whole encoder, and put on what they were trained on when they are read;
+    if not, they are merged into the encoder at the end of the training."""
 
 
 class Recipe(Spec):

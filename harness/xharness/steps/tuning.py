@@ -91,11 +91,12 @@ def tune(work: Tune, context: StepContext) -> dict[str, Any]:
     if prepared.trimmed:
         prepared.trimmed.restore(network.encoder)
     network.cpu()
-    if prepared.low_rank is not None:
+    low_rank = prepared.low_rank if work.recipe.lora and work.recipe.lora.keep else None
+    if prepared.low_rank is not None and low_rank is None:
         merged(prepared.low_rank)
     network.requires_grad_()
     lineage = _lineage(work, [held.task for held in sets.values()], parent, selection.steps, machine)
-    save_tuned(network, prepared.tokenizer, lineage, context.out)
+    save_tuned(network, prepared.tokenizer, lineage, context.out, low_rank)
     _clear(context.scratch)
     return {
         "steps": selection.steps,
@@ -127,7 +128,7 @@ def _prepared(work: Tune, parent: Path | None, sets: Mapping[str, TrainingSet], 
         require_rows(work.checkpoint, encoder, held.encoded.vocabulary)
     tasks = {name: held.task for name, held in sets.items()}
     network = Network(encoder, tasks, work.seed, work.checkpoint.languages, pretrained, work.share_head)
-    low_rank = adapted(encoder, work.recipe.lora, work.seed, work.checkpoint.name) if work.recipe.lora else None
+    low_rank = adapted(encoder, work.recipe.lora, work.seed, origin) if work.recipe.lora else None
     freeze(encoder, work.recipe.freeze)
     trimmed = None
     if not any(isinstance(a, (LanguageModelling, FreshTargets)) for a in network.adapters.values()):

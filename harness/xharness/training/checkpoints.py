@@ -43,7 +43,7 @@ HARMLESS = re.compile(r"(^|\.)(pooler|lm_head|cls|position_ids|embeddings_projec
 
 def load_config(origin: Origin) -> Any:
     """The configuration; CheckpointError unless it is a text model's."""
-    if is_peft(origin):
+    while is_peft(origin):
         origin = base_of(origin)
     try:
         config = AutoConfig.from_pretrained(
@@ -88,9 +88,20 @@ def class_of(config: Any, origin: Origin) -> Any:
 
 def load_encoder(origin: Origin) -> nn.Module:
     """The encoder in float32 without pooler; CheckpointError when it is none or parts of it are missing."""
-    weights = None
+    if origin.base is not None:  # Trained on an encoder alone.
+        kept: nn.Module = merged(load_encoder(origin.base), origin)
+        return kept
+    model = _model(origin)
+    if getattr(model.config, "is_encoder_decoder", False) and hasattr(model, "decoder"):
+        model = model.get_encoder()
+    found: nn.Module = model
+    return found
+
+
+def _model(origin: Origin) -> Any:
+    """The encoder, of some kinds with its decoder."""
     if is_peft(origin):
-        weights, origin = origin, base_of(origin)
+        return merged(_model(base_of(origin)), origin)
     config = load_config(origin)
     kind = class_of(config, origin)
     main = getattr(kind, "main_input_name", "input_ids")
@@ -116,12 +127,7 @@ def load_encoder(origin: Origin) -> nn.Module:
     if missing or info.get("mismatched_keys"):
         wrong = missing or [str(k) for k in info["mismatched_keys"]]
         raise problem(origin, f"{len(wrong)} weights of {origin.place} are missing or misshapen, first {wrong[0]}")
-    if weights is not None:
-        model = merged(model, weights)
-    if getattr(model.config, "is_encoder_decoder", False) and hasattr(model, "decoder"):
-        model = model.get_encoder()
-    found: nn.Module = model
-    return found
+    return model
 
 
 def word_embeddings(encoder: nn.Module) -> nn.Module | None:

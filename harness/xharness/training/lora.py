@@ -9,14 +9,15 @@ from torch import nn
 
 from xharness.errors import CheckpointError, Problem
 from xharness.spec.recipe import Lora
+from xharness.training.origins import Origin
 
 
-def adapted(encoder: nn.Module, lora: Lora, seed: int, name: str) -> Any:
+def adapted(encoder: nn.Module, lora: Lora, seed: int, origin: Origin) -> Any:
     """Put low-rank weights into the encoder, and let nothing else of it be trained; what `merged` needs.
 
     CheckpointError without `peft`, and where the encoder lacks the modules.
     """
-    where = f"checkpoint {name}"
+    where = f"checkpoint {origin.name}"
     try:
         import peft
     except ImportError:
@@ -31,12 +32,15 @@ def adapted(encoder: nn.Module, lora: Lora, seed: int, name: str) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            return peft.get_peft_model(encoder, config)
+            made = peft.get_peft_model(encoder, config)
         except ValueError as error:
             linear = sorted({n.rpartition(".")[2] for n, m in encoder.named_modules() if isinstance(m, nn.Linear)})
             what = f"lora cannot be put into it: {' '.join(str(error).split())[:200]}"
             hint = f"Name its linear layers: lora.modules, of {', '.join(linear[:12])}."
             raise CheckpointError(Problem(where, what, hint)) from None
+    # peft itself writes down what the encoder was first loaded from.
+    made.peft_config["default"].base_model_name_or_path, config.revision = origin.place, origin.revision
+    return made
 
 
 def merged(held: Any) -> None:

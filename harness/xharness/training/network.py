@@ -1,8 +1,9 @@
 """The network: one encoder and a head a task; and the folder in which a tuned one is kept.
 
-A tuned folder holds `encoder/` (transformers' own format, with the tokenizer), `heads.safetensors` (every head, its
-weights prefixed by the task's name) and `lineage.json`, which says how it came to be. A head is only ever the one
-that was trained: loading one that is not there is an error (jiant evaluated untrained heads, nyu-mll/jiant#829).
+A tuned folder holds `encoder/` (transformers' own format, or peft's where low-rank weights are kept; with the
+tokenizer), `heads.safetensors` (every head, its weights prefixed by the task's name) and `lineage.json`, which says how
+it came to be. A head is only ever the one that was trained: loading one that is not there is an error (jiant evaluated
+untrained heads, nyu-mll/jiant#829).
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from xharness.errors import CheckpointError, Problem
 from xharness.spec.task import Task
 from xharness.training.checkpoints import dropout_of, load_encoder, reads_forward
 from xharness.training.language_inputs import language_inputs
-from xharness.training.origins import Origin, folder_origin
+from xharness.training.origins import LINEAGE, Origin, folder_origin
 from xharness.training.padding import read
 
-ENCODER, HEADS, LINEAGE = "encoder", "heads.safetensors", "lineage.json"
+ENCODER, HEADS = "encoder", "heads.safetensors"
 
 
 class Network(nn.Module):
@@ -125,9 +126,14 @@ def _module_name(task: str) -> str:
     return task.replace(".", "D")
 
 
-def save_tuned(network: Network, tokenizer: Any, lineage: Mapping[str, Any], out: Path) -> None:
-    """Write a tuned folder."""
-    network.encoder.save_pretrained(str(out / ENCODER))  # type: ignore[operator]
+def save_tuned(
+    network: Network, tokenizer: Any, lineage: Mapping[str, Any], out: Path, low_rank: Any | None = None
+) -> None:
+    """Write a tuned folder: with `low_rank` those weights alone, which belong on what was trained."""
+    if low_rank is None:
+        network.encoder.save_pretrained(str(out / ENCODER))  # type: ignore[operator]
+    else:
+        low_rank.save_pretrained(str(out / ENCODER), save_embedding_layers=False)
     tokenizer.save_pretrained(str(out / ENCODER))
     weights = {
         f"{task}:{key}": value.detach().cpu().contiguous().clone()

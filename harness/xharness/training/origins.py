@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -12,6 +13,9 @@ from huggingface_hub import snapshot_download
 from xharness.errors import CheckpointError, Problem
 from xharness.spec.encoder_config import PEFT_CONFIG, TOKENIZER_FILES
 from xharness.spec.suite import Checkpoint
+
+LINEAGE = "lineage.json"
+"""File of a tuned folder, beside its encoder: how it came to be."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Origin:
     """Whether its own Python code is run."""
     base_revision: str | None = None
     """Of PEFT weights: the commit of the checkpoint that they are put on."""
+    base: Origin | None = None
+    """Of PEFT weights that a training kept: what they are put on."""
 
     @property
     def local(self) -> bool:
@@ -70,7 +76,7 @@ def _folder_of(repo: str, revision: str | None) -> str:
 def folder_origin(name: str, folder: Path, remote_code: bool = False) -> Origin:
     """A folder as an origin; CheckpointError when it holds no model."""
     if (folder / PEFT_CONFIG).is_file():
-        return Origin(name, str(folder), None, remote_code)
+        return Origin(name, str(folder), None, remote_code, base=_base_kept(folder))
     if not (folder / "config.json").is_file():
         raise CheckpointError(
             Problem(f"checkpoint {name}", f"{folder} is no model: it has no config.json.",
@@ -79,6 +85,22 @@ def folder_origin(name: str, folder: Path, remote_code: bool = False) -> Origin:
     if not any(folder.glob("*.safetensors")) and not any(folder.glob("pytorch_model*.bin")):
         raise CheckpointError(Problem(f"checkpoint {name}", f"{folder} has no weights (*.safetensors)."))
     return Origin(name, str(folder), None, remote_code)
+
+
+def _base_kept(folder: Path) -> Origin | None:
+    """What low-rank weights that a stage kept are put on: the encoder of the stage before, or the checkpoint."""
+    try:
+        lineage = json.loads((folder.parent / LINEAGE).read_text(encoding="utf-8"))
+    except OSError:
+        return None  # Saved by `peft`, not by a stage.
+    checkpoint = Checkpoint(**lineage["checkpoint"])
+    if lineage["parent"] is None:
+        return origin_of(checkpoint, lineage["identity"])
+    below = folder.parent.parent / lineage["parent"] / folder.name
+    if not below.is_dir():
+        what = f"{folder} holds low-rank weights, and the encoder that they belong to was dropped: {below}."
+        raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", what, "Run its suite again with `--keep all`."))
+    return folder_origin(checkpoint.name, below, checkpoint.remote_code)
 
 
 def problem(origin: Origin, what: str, error: Exception | None = None) -> CheckpointError:

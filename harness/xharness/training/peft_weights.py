@@ -21,6 +21,8 @@ def is_peft(origin: Origin) -> bool:
 
 def base_of(origin: Origin) -> Origin:
     """The checkpoint that a PEFT folder's weights are put on."""
+    if origin.base is not None:
+        return origin.base
     told = json.loads((Path(origin.place) / PEFT_CONFIG).read_text(encoding="utf-8"))
     base = told.get("base_model_name_or_path")
     if not base:
@@ -60,7 +62,8 @@ def merged(model: Any, origin: Origin) -> Any:
         missing = sorted(wanted - set(weights))
         if not missing and weights:
             peft.set_peft_model_state_dict(adapted, weights)
-            return adapted.merge_and_unload()
+            # peft stops the training of all but its own weights; a stage says for itself what it trains.
+            return adapted.merge_and_unload().requires_grad_()
     except Exception as error:
         raise problem(origin, f"the PEFT weights of {origin.place} cannot be put on their model", error) from error
     lacking = (
