@@ -78,7 +78,8 @@ stages = ["qqp", {stage.replace("true", "false")}]
     embed = next(s for s in plan.under("kept->tatoeba[tiny-0]") if s.work.KIND == "embed")
     assert {third, second, first} <= {*embed.needs}
     below, alone, _ = keys(plan, "merged")
-    assert below not in plan.steps[keys(plan, "merged")[2]].needs and alone in plan.steps[keys(plan, "merged")[2]].needs
+    assert below not in plan.steps[keys(plan, "merged")[2]].needs
+    assert alone in plan.steps[keys(plan, "merged")[2]].needs
 
 
 def test_a_mixture_is_an_intermediate_of_one_stage(tmp_path):

@@ -56,7 +56,7 @@ def test_kept_low_rank_weights_are_all_that_is_stored_and_read_as_the_merged_one
         first = run(tuning(checkpoint, task, recipe=recipe), tmp_path, name)
         # Two stages that keep theirs, one on the other, and one that trains everything.
         second = run(tuning(checkpoint, task, recipe=recipe, parent=name, seed=1), tmp_path, f"{name}-2")
-        third = run(tuning(checkpoint, task, recipe=RECIPE, parent=f"{name}-2", seed=2), tmp_path, f"{name}-3")
+        run(tuning(checkpoint, task, recipe=RECIPE, parent=f"{name}-2", seed=2), tmp_path, f"{name}-3")
         run(evaluation(checkpoint, task, f"{name}-2", task.name), tmp_path, f"{name}-scores")
         stages[name] = [summary["loss"] for summary in (first, second)]
     assert stages["kept"] == pytest.approx(stages["merged"], abs=1e-4)
