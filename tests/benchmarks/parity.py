@@ -1,9 +1,10 @@
 """Training beside transformers' own examples: `python tests/benchmarks/parity.py CHECKPOINT [FAMILY ...]`.
 
-CHECKPOINT is a folder or a repository on the Hub, FAMILY one of glue, ner, qa, swag (all). The same rows, recipe and
-three seeds go through a tune step and through a loop as small as it can be of the shape of transformers' run_glue,
-run_ner, run_qa and run_swag (their collators, models and Trainer). Printed are the dev scores of each seed and whether
-the means lie within the other side's spread. Data are those of the profile `sample`, from the Hub.
+CHECKPOINT is a folder or a repository on the Hub, FAMILY one of glue, ner, qa, swag (all), or `qa=100` for fewer train
+examples than the profile `sample` has. The same rows, recipe and three seeds go through a tune step and through a loop
+as small as it can be of the shape of transformers' run_glue, run_ner, run_qa and run_swag (their collators, models and
+Trainer). Printed are the dev scores of each seed and whether the means lie within the other side's spread. Data are
+those of the profile `sample`, from the Hub.
 """
 
 from __future__ import annotations
@@ -213,9 +214,11 @@ def main() -> None:
     place = {"path": given} if Path(given).is_dir() else {"hub": given}
     checkpoint = Checkpoint(name="it", **place)  # type: ignore[arg-type]
     suite = load_suite("xtreme", "sample")
-    for family in families:
+    for given_family in families:
+        family, _, fewer = given_family.partition("=")
         task = suite.tasks[TASKS[family]].model_copy(update={"languages": ("en",)})
         recipe, limit = suite.recipe_of(task.name), suite.limit_of(task.name).model_copy(update={"tokens": None})
+        limit = limit.model_copy(update={"train": int(fewer)}) if fewer else limit
         rows = rows_of(task, limit)
         print(f"{family} ({task.name}): {len(rows[0]):,} train and {len(rows[1]):,} dev examples", flush=True)
         with tempfile.TemporaryDirectory() as folder:
