@@ -26,7 +26,7 @@ def show_curves(run: Mapping[str, Any], board: Board, console: Console) -> None:
         raise UsageError(f"--by size: {what} Give one some: [intermediate.NAME] with size = [1000, 4000].")
     several = len(run["checkpoints"]) > 1
     for checkpoint, name, points in curves:
-        title = f"{run.get('titles', {}).get(name, name)} by size" + (f", {checkpoint}" if several else "")
+        title = f"{name} by size" + (f", {checkpoint}" if several else "")
         table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
         table.add_column("examples", justify="right", no_wrap=True)
         for column in board.columns:
@@ -40,6 +40,7 @@ def show_curves(run: Mapping[str, Any], board: Board, console: Console) -> None:
 def _curves(run: Mapping[str, Any], board: Board) -> Iterator[tuple[str, str, list[tuple[Size, Row]]]]:
     """(checkpoint, intermediate, its rows by size, the row without an intermediate first)."""
     facts = run.get("rows", {})
+    titles = {found["intermediate"]: found.get("title") or found["intermediate"] for found in facts.values()}
     rows = {row.label: row for row in board.rows}
     for checkpoint in run["checkpoints"]:
         sized: dict[str, list[tuple[Size, Row]]] = {}
@@ -49,7 +50,11 @@ def _curves(run: Mapping[str, Any], board: Board) -> Iterator[tuple[str, str, li
                 sized.setdefault(found["intermediate"], []).append((found["size"], row))
         plain = rows.get((checkpoint, NONE))
         for name, points in sized.items():
-            yield checkpoint, name, [*([(0, plain)] if plain else []), *sorted(points, key=lambda point: point[0])]
+            yield (
+                checkpoint,
+                titles[name],
+                [*([(0, plain)] if plain else []), *sorted(points, key=lambda point: point[0])],
+            )
 
 
 def _shape(column: Column, rows: list[Row]) -> str:

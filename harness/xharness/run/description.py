@@ -63,7 +63,8 @@ def _row_facts(row: str, loaded: Loaded) -> dict[str, Any]:
         {"tasks": list(s.tasks), "languages": list(s.languages) or [ENGLISH], "size": next(iter(s.size), None)}
         for s in loaded.stages(row)
     ]
-    return {"intermediate": found.intermediate, "size": found.size, "stages": stages}
+    title = loaded.said[found.intermediate].title if found.intermediate in loaded.said else ""
+    return {"intermediate": found.intermediate, "title": title, "size": found.size, "stages": stages}
 
 
 def _task_facts(task: Task, tasks: Mapping[str, Task]) -> dict[str, Any]:
