@@ -47,7 +47,7 @@ class Tune(Work):
     """One stage: train the encoder with fresh heads on the train split of one task, or of several at once."""
 
     KIND: ClassVar[str] = "tune"
-    VERSION: ClassVar[int] = 4
+    VERSION: ClassVar[int] = 5
     kind: Literal["tune"] = "tune"
     tasks: tuple[Trained, ...]
     recipe: Recipe

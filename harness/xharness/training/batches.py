@@ -1,9 +1,10 @@
 """The order of training: every batch of every epoch, fixed before the first step.
 
-Each batch has exactly the recipe's number of examples of one task (an epoch's last may be smaller), alike in length:
-inside shuffled windows of 50 batches the examples are sorted by length, so that hardly a token is padding, and the
-windows keep the order random where it matters. A list that is a pure function of the seed is what makes a resumed
-training the same as an undisturbed one.
+Each batch has exactly the recipe's number of examples of one task (an epoch's last may be smaller), chosen at random as
+transformers' Trainer does. Batches of examples alike in length waste less on padding, and train otherwise: on 500 rows
+of PAN-X, 52 F1 on dev after two epochs where Trainer had 25, since short sentences are hardly more than their entities.
+So the padding is saved inside a batch (see `features.pieces`). A list that is a pure function of the seed is what makes
+a resumed training the same as an undisturbed one.
 """
 
 from __future__ import annotations
@@ -22,8 +23,6 @@ from xharness.spec.stage import Sampling
 from xharness.spec.task import Task
 from xharness.training.features import Item
 
-WINDOW = 50
-"""Batches sorted by length together."""
 Batch = tuple[str, NDArray[np.int32]]
 """A task, and places among its examples."""
 
@@ -99,11 +98,7 @@ def _epoch(
         shuffled = random.permutation(len(held.lengths)).astype(np.int32)
     else:
         shuffled = _by_language(held.languages, temperature, random)
-    for start in range(0, len(shuffled), WINDOW * batch_size):
-        window = shuffled[start : start + WINDOW * batch_size]
-        window = window[np.argsort(held.lengths[window], kind="stable")]
-        cut = [window[i : i + batch_size] for i in range(0, len(window), batch_size)]
-        yield from (cut[i] for i in random.permutation(len(cut)))
+    yield from (shuffled[i : i + batch_size] for i in range(0, len(shuffled), batch_size))
 
 
 def _by_language(languages: NDArray[np.integer], temperature: float, random: np.random.Generator) -> NDArray[np.int32]:

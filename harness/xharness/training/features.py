@@ -56,6 +56,33 @@ def budgeted_items(items: Sequence[Item], tokens: int) -> Iterator[list[Item]]:
     return ([items[place] for place in batch] for batch in budgeted(lengths, counts, tokens))
 
 
+def pieces(items: Sequence[Item], tokens: int) -> list[list[Item]]:
+    """A batch in pieces alike in length, each of at most `tokens` padded sub-words; one too long stands alone.
+
+    They are those that cost the least: what is padded of all of them, and `PIECE` sub-words for each piece more.
+    """
+    order = sorted(items, key=lambda item: -item.length)
+    lengths, rows = np.array([i.length for i in order]), np.array([len(i.features) for i in order])
+    ends = np.concatenate([[0], np.cumsum(rows)])
+    cost, begins = [0.0], [0]
+    for end in range(1, len(order) + 1):
+        padded = lengths[:end] * (ends[end] - ends[:end])
+        whole = np.where((padded > tokens) & (np.arange(end) < end - 1), np.inf, padded) + PIECE
+        best = int(np.argmin(np.array(cost) + whole))
+        cost.append(cost[best] + float(whole[best]))
+        begins.append(best)
+    found: list[list[Item]] = []
+    end = len(order)
+    while end:
+        found.append(order[begins[end] : end])
+        end = begins[end]
+    return found[::-1]
+
+
+PIECE = 64
+"""What one more piece costs beside its sub-words, in sub-words."""
+
+
 def pad(
     features: Sequence[Feature],
     padding: int,

@@ -29,7 +29,7 @@ from xharness.store.files import broken, read_json, seal, sync, write_json
 from xharness.training.batches import Batches
 from xharness.training.checkpoints import word_embeddings
 from xharness.training.devices import Hardware
-from xharness.training.features import Item, budgeted_items, pad
+from xharness.training.features import Item, budgeted_items, pad, pieces
 from xharness.training.layers import rates
 from xharness.training.network import Network
 from xharness.training.throughput import Throughput, layer_parameters
@@ -177,9 +177,12 @@ class Training(Trainer):
     def _step(self, items: Sequence[Item]) -> Tensor:
         # Where nothing was masked there is nothing to learn, and nothing to divide by.
         weight = sum(f.weight for item in items for f in item.features) or 1.0
-        chunks = [[f for item in chunk for f in item.features] for chunk in budgeted_items(items, self.budget)]
         task = items[0].task
-        if isinstance(self.network.adapters[task], WholeBatch) and len(chunks) > 1:
+        whole = isinstance(self.network.adapters[task], WholeBatch)
+        # A GPU takes its time to begin a piece, and each piece of a whole batch is run twice.
+        cut = budgeted_items if whole or self.machine.device.type != "cpu" else pieces
+        chunks = [[f for item in chunk for f in item.features] for chunk in cut(items, self.budget)]
+        if whole and len(chunks) > 1:
             return self._step_of_whole(task, chunks, [f for item in items for f in item.features], weight)
         total = torch.zeros((), device=self.machine.device)
         for features in chunks:
