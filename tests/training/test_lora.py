@@ -27,8 +27,8 @@ def checkpoint(tmp_path):
 
 def test_low_rank_weights_are_merged_and_change_nothing_else(tmp_path, checkpoint):
     task = sentiment(tmp_path / "data", n=64)
-    lora = Lora(rank=2, alpha=8, modules=("query", "dense"))
-    recipe = RECIPE.model_copy(update={"lora": lora, "epochs": 20, "learning_rate": 2e-2})
+    lora = Lora(rank=2, alpha=16, modules=("query", "dense"))
+    recipe = RECIPE.model_copy(update={"lora": lora, "epochs": 20, "learning_rate": 5e-3})
     summary = run(tuning(checkpoint, task, recipe=recipe), tmp_path, "it")
     before, after = load_file(tmp_path / "checkpoint" / "model.safetensors"), weights(tmp_path / "it")
     assert before.keys() == {key for key in after if not key.startswith("sentiment:")}
