@@ -10,8 +10,8 @@ from pydantic import BeforeValidator, Field
 
 from xharness.spec.base import Spec
 
-Split = Literal["train", "dev", "test"]
-SPLITS: tuple[Split, ...] = ("train", "dev", "test")
+Split = Literal["train", "dev", "test", "pool"]
+SPLITS: tuple[Split, ...] = ("train", "dev", "test", "pool")
 Format = Literal["json", "jsonl", "csv", "tsv", "conllu", "columns", "parquet", "squad", "text"]
 SUFFIXES: dict[str, Format] = {
     ".json": "json",
@@ -155,6 +155,15 @@ class Data(Spec):
     train: Sources = ()
     dev: Sources = ()
     test: Sources = ()
+    pool: Sources = ()
+    """Of a ranking task: candidates beside those among its test rows; one set for all languages, without `{lang}`."""
+
+    def rules(self) -> None:
+        """A pool is one for all languages."""
+        for source in self.pool:
+            told = (source.config, source.split, source.file, *source.where.values())
+            if any("{lang}" in str(value) for value in told):
+                raise ValueError("pool is one for all languages: no {lang} in it. Give several sources ([[data.pool]])")
 
 
 class Limit(Spec):
@@ -224,3 +233,9 @@ class Task(Spec):
     """Words that -k can select by."""
     note: str = ""
     profile: dict[str, TaskProfile] = {}
+
+    def languages_in(self, split: Split) -> tuple[str, ...]:
+        """The languages that a split is read in; a pool, which is of all of them, is read once."""
+        if split != "pool":
+            return self.languages
+        return ("en",) if "en" in self.languages else self.languages[:1]
