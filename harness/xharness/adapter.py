@@ -7,7 +7,7 @@ Importing an adapter's module must not import torch: `xharness check` reads its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
@@ -288,6 +288,14 @@ def load_adapter(name: str) -> Adapter:
 def register_adapter(adapter: Adapter) -> None:
     """Make an adapter known by its name, as a plug-in file of a suite does."""
     _loaded[adapter.name] = adapter
+
+
+def unfolded(task: Task, rows: Iterable[Example], train: bool) -> Iterator[Example]:
+    """The examples that checked rows hold: one each, but of families whose rows are several."""
+    adapter = load_adapter(task.adapter)
+    if not isinstance(adapter, Unfolds):
+        return iter(rows)
+    return (example for row in rows for example in adapter.unfold(task, row, train))
 
 
 def options_of(task: Task) -> BaseModel:

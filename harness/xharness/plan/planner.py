@@ -157,6 +157,7 @@ class Planner:
         parent: str | None,
         seed: int,
         label: str,
+        head_from: str | None = None,
     ) -> Tune:
         """The training of one stage. Each of several tasks is encoded at its own length."""
         several = len(names) > 1
@@ -170,6 +171,7 @@ class Planner:
             matched=said.amount == "matched",
             share_head=said.share_head,
             select_on=self._selected(plan, tasks, said, recipe, origin) if said.select_on else None,
+            head_from=head_from,
             seed=seed,
             label=label,
         )
@@ -217,8 +219,15 @@ class Planner:
             said = said.model_copy(update={"sampling": said.sampling.model_copy(update={"weights": weights})})
         recipe = self._remember(("recipe of", target.name), lambda: self.loaded.target_recipe(target.name))
         after = "" if parent is None else f" after {cell.intermediate}"
+        head_from = None
+        for name in target.tune_first:
+            label = f"tune {cell.checkpoint}{after} on {name}, seed {cell.seed}"
+            first = self._tune(plan, (name,), Target(), self._recipe(name), origin, parent, cell.seed, label, head_from)
+            parent = self._add(plan, first, (*self._models(plan, parent), *_encoded(first)), "target")
+            after, before = f"{after} {'and' if after else 'after'} {name}", self.loaded.tasks[name]
+            head_from = name if before.adapter == self.loaded.tasks[tuned_on].adapter else None
         label = f"tune {cell.checkpoint}{after} on {tuned_on}, seed {cell.seed}"
-        tune = self._tune(plan, (tuned_on, *said.tasks), said, recipe, origin, parent, cell.seed, label)
+        tune = self._tune(plan, (tuned_on, *said.tasks), said, recipe, origin, parent, cell.seed, label, head_from)
         return tune, self._add(plan, tune, (*self._models(plan, parent), *_encoded(tune)), "target"), recipe
 
     def _retrieval(

@@ -190,6 +190,7 @@ class TaskProfile(Spec):
     recipe: dict[str, Any] = {}
     limit: Limit = Limit()
     tune_on: str | None = None
+    tune_first: tuple[str, ...] | None = None
 
 
 class Task(Spec):
@@ -214,8 +215,12 @@ class Task(Spec):
     tune_on: str | None = None
     """The task whose English train and dev sets a target is tuned on; its own when absent.
 
-    Targets that name the same task, with the same recipe, share one tuning.
+    Targets that name the same task, with the same recipe, share one tuning. A ranking task is tuned on a dual
+    encoder's, or on nothing.
     """
+    tune_first: tuple[str, ...] = ()
+    """Tasks that are trained before, one stage each with its own recipe. Of a head of the same family the next begins
+    with its weights: XTREME-R trains Social IQa, then COPA."""
     labels: tuple[str, ...] = ()
     """Label names in the order of their integer codes."""
     label_map: dict[str, str] = {}

@@ -19,10 +19,10 @@ from xharness.adapter import (
     LabellingAdapter,
     PooledRetrieval,
     TunableAdapter,
-    Unfolds,
     load_adapter,
     retrieval_adapter,
     tunable_adapter,
+    unfolded,
 )
 from xharness.data.columns import ColumnWriter
 from xharness.data.encoded import NO_SENTENCE, ROWS, ExampleWriter, FeatureWriter, read_about, write_about
@@ -135,10 +135,7 @@ def _counts(languages: Mapping[str, Any], examples: int, features: FeatureWriter
 def _rows(work: Encode, split: Split, language: str) -> Iterator[Example]:
     limit = Limit() if split == "pool" else Limit(**{split: work.limits[work.splits.index(split)]})
     rows = iter_planned_examples(work.task, split, language, limit, work.fingerprints)
-    adapter = load_adapter(work.task.adapter)
-    if isinstance(adapter, Unfolds):
-        return (example for row in rows for example in adapter.unfold(work.task, row, work.train))
-    return rows
+    return unfolded(work.task, rows, work.train)
 
 
 def _labelled(work: Encode, context: StepContext, adapter: TunableAdapter) -> Task:

@@ -207,13 +207,18 @@ def load_tuned(
     own_code = bool(checkpoint.get("remote_code"))
     origin = folder_origin(str(checkpoint.get("name", folder.name)), folder / ENCODER, own_code)
     network = Network(load_encoder(origin), {tuned_on: target}, instead=instead, pretrained=pretrained)
-    prefix = f"{tuned_on}:"
-    with safetensors.safe_open(str(folder / HEADS), framework="pt") as stored:
-        weights = {key.removeprefix(prefix): stored.get_tensor(key) for key in stored.keys() if key.startswith(prefix)}  # noqa: SIM118
+    load_head(network, tuned_on, folder, tuned_on)
+    return network, target
+
+
+def load_head(network: Network, task: str, folder: Path, stored: str) -> None:
+    """Give the head of a task the weights of a stored one; CheckpointError where they do not fit."""
+    prefix = f"{stored}:"
+    with safetensors.safe_open(str(folder / HEADS), framework="pt") as held:
+        weights = {key.removeprefix(prefix): held.get_tensor(key) for key in held.keys() if key.startswith(prefix)}  # noqa: SIM118
     try:
-        network.heads[network.names[tuned_on]].load_state_dict(weights)
+        network.heads[network.names[task]].load_state_dict(weights)
     except RuntimeError as error:
         raise CheckpointError(
-            Problem(str(folder), f"the head of '{tuned_on}' does not fit: {' '.join(str(error).split())}")
+            Problem(str(folder), f"the head of '{stored}' does not fit: {' '.join(str(error).split())}")
         ) from None
-    return network, target
