@@ -53,3 +53,28 @@ class EveryToken(nn.Module):
         """[batch, length, hidden] -> [batch, length, outputs]."""
         logits: Tensor = self.out(self.dropout(states))
         return logits
+
+
+class Embedding(nn.Module):
+    """A vector for each input, of length √scale, so that the product of two is their cosine times the scale.
+
+    `pooler` is dense and tanh on the first token, as BertModel's; `mean` is over all real tokens.
+    """
+
+    def __init__(self, hidden: int, pooling: str, scale: float, learned: bool) -> None:
+        super().__init__()
+        self.pooling = pooling
+        if pooling == "pooler":
+            self.dense = _linear(hidden, hidden)
+        self.length = nn.Parameter(torch.tensor(scale**0.5), requires_grad=learned)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """[batch, length, hidden] -> [batch, hidden]."""
+        if self.pooling == "mean":
+            kept = mask.unsqueeze(-1).to(states.dtype)
+            pooled = (states * kept).sum(dim=1) / kept.sum(dim=1)
+        else:
+            pooled = states[:, 0]
+        if self.pooling == "pooler":
+            pooled = torch.tanh(self.dense(pooled))
+        return nn.functional.normalize(pooled.float(), dim=-1) * self.length

@@ -7,14 +7,14 @@ Importing an adapter's module must not import torch: `xharness check` reads its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
-from xharness.errors import UsageError, nearest
+from xharness.errors import DataError, UsageError, nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -186,6 +186,33 @@ class WholeBatch(TunableAdapter, Protocol):
 
 
 @runtime_checkable
+class ReadsLayer(TunableAdapter, Protocol):
+    """A family whose head may read another hidden layer than the last."""
+
+    def layer(self, task: Task) -> int | None:
+        """Index into hidden_states, negative ones from the end; None for the last."""
+
+
+@runtime_checkable
+class Embedder(TunableAdapter, Protocol):
+    """A family whose head makes an embedding of each feature, compared by cosine: a ranking target can be tuned on it.
+
+    Its options may limit a side's length as `query_length` and `candidate_length` do.
+    """
+
+    embeds: ClassVar[bool]
+    """True."""
+
+
+@runtime_checkable
+class Unfolds(Adapter, Protocol):
+    """A family some of whose rows are several examples: a paragraph with its sentences, a text with its mentions."""
+
+    def unfold(self, task: Task, example: Example, train: bool) -> Iterator[Example]:
+        """The examples of a checked row, each with an `id` and its `language`; there may be none."""
+
+
+@runtime_checkable
 class ExportedHead(TunableAdapter, Protocol):
     """A family whose head is one that a model of transformers has, so that it can be exported."""
 
@@ -224,6 +251,22 @@ class RetrievalAdapter(Adapter, Protocol):
         """
 
 
+@runtime_checkable
+class PooledRetrieval(RetrievalAdapter, Protocol):
+    """A family whose languages are searched in one pool of candidates, so that all of them are needed at once."""
+
+    def limits(self, task: Task) -> Mapping[str, int]:
+        """Column -> sub-words of its texts at the most, where it is less than the recipe's length."""
+
+    def retrieve_pooled(
+        self, task: Task, languages: Mapping[str, Mapping[str, Rows]], vectors: Vectors
+    ) -> Iterator[tuple[str, dict[str, MetricInput] | DataError, dict[str, float]]]:
+        """Language after language: what `retrieve` gives, or what is wrong with it.
+
+        `languages` holds the splits of each; the split `pool`, which is of no language, stands under the name `pool`.
+        """
+
+
 def installed_adapters() -> dict[str, Any]:
     """Name -> entry point of every adapter installed on this machine; nothing is imported."""
     return {point.name: point for point in entry_points(group="xharness.adapters")}
@@ -245,6 +288,14 @@ def load_adapter(name: str) -> Adapter:
 def register_adapter(adapter: Adapter) -> None:
     """Make an adapter known by its name, as a plug-in file of a suite does."""
     _loaded[adapter.name] = adapter
+
+
+def unfolded(task: Task, rows: Iterable[Example], train: bool) -> Iterator[Example]:
+    """The examples that checked rows hold: one each, but of families whose rows are several."""
+    adapter = load_adapter(task.adapter)
+    if not isinstance(adapter, Unfolds):
+        return iter(rows)
+    return (example for row in rows for example in adapter.unfold(task, row, train))
 
 
 def options_of(task: Task) -> BaseModel:

@@ -6,7 +6,7 @@ Imports torch and faiss when first used.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 Margin = Literal["ratio", "distance", "absolute"]
+Index = Literal["exact", "ivf", "hnsw"]
+"""How a large pool is searched: whole, or by faiss's inverted lists or graph."""
 TILE = (2048, 8192)
 """Rows and columns of the similarities that are held at once: 64 MB."""
 
@@ -27,17 +29,66 @@ def normalised(vectors: NDArray[Any]) -> Floats:
     return np.divide(found, lengths)
 
 
-def nearest(queries: Floats, index: Floats) -> Indices:
-    """For each query the row of `index` with the highest inner product; of equal ones the first [queries]."""
+def _faiss() -> Any:
     import faiss
     import torch
 
     # With torch's OpenMP in the same process faiss crashes on macOS (facebookresearch/faiss#2463).
     faiss.omp_set_num_threads(1 if sys.platform == "darwin" else torch.get_num_threads())
+    return faiss
+
+
+def nearest(queries: Floats, index: Floats) -> Indices:
+    """For each query the row of `index` with the highest inner product; of equal ones the first [queries]."""
+    faiss = _faiss()
     flat = faiss.IndexFlatIP(index.shape[1])
     flat.add(np.ascontiguousarray(index))
     _, found = flat.search(np.ascontiguousarray(queries), 1)
     return np.asarray(found[:, 0], dtype=np.int64)
+
+
+def ranked(queries: Floats, blocks: Iterable[Floats], k: int, index: Index = "exact") -> Indices:
+    """For each query the k rows with the highest inner products, the best first, over rows that come in blocks.
+
+    Of equal ones the later comes first, as numpy's argsort turned round has them (google-research/xtreme
+    evaluate_retrieval.py). `exact` holds one block and the k best; the others hold all rows. [queries, k]
+    """
+    if index != "exact":
+        return _approximately(queries, np.concatenate([np.ascontiguousarray(block) for block in blocks]), k, index)
+    faiss = _faiss()
+    asked = np.ascontiguousarray(queries, dtype=np.float32)
+    values = np.full((len(asked), 0), -np.inf, dtype=np.float32)
+    places = np.zeros((len(asked), 0), dtype=np.int64)
+    begin = 0
+    for block in blocks:
+        held = np.ascontiguousarray(block, dtype=np.float32)
+        score, place = faiss.knn(asked, held, min(k, len(held)), metric=faiss.METRIC_INNER_PRODUCT)
+        values, places = _best(np.hstack([values, score]), np.hstack([places, place + begin]), k)
+        begin += len(held)
+    return places
+
+
+def _best(values: Floats, places: Indices, k: int) -> tuple[Floats, Indices]:
+    order = np.lexsort((-places, -values), axis=1)[:, :k]
+    return np.take_along_axis(values, order, axis=1), np.take_along_axis(places, order, axis=1)
+
+
+def _approximately(queries: Floats, rows: Floats, k: int, index: Index) -> Indices:
+    """By faiss's IVF (4 √n lists, a sixteenth of them looked into) or HNSW (32 links), of inner products."""
+    faiss = _faiss()
+    width = rows.shape[1]
+    if index == "hnsw":
+        made = faiss.IndexHNSWFlat(width, 32, faiss.METRIC_INNER_PRODUCT)
+        made.hnsw.efSearch = max(64, 4 * k)
+    else:
+        lists = max(1, min(int(4 * len(rows) ** 0.5), len(rows) // 39))
+        quantiser = faiss.IndexFlatIP(width)
+        made = faiss.IndexIVFFlat(quantiser, width, lists, faiss.METRIC_INNER_PRODUCT)
+        made.train(rows)
+        made.nprobe = max(1, lists // 16)
+    made.add(rows)
+    values, places = made.search(np.ascontiguousarray(queries, dtype=np.float32), k)
+    return _best(values, np.asarray(places, dtype=np.int64), k)[1]
 
 
 @dataclass(frozen=True)

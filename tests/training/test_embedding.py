@@ -14,8 +14,9 @@ from xharness.spec.device import Device
 from xharness.spec.suite import Retrieval
 from xharness.spec.task import Data, Source, Task
 from xharness.steps.embed import Embed
-from xharness.steps.embedding import Embeddings, hidden_state
+from xharness.steps.embedding import Embeddings
 from xharness.training.checkpoints import load_encoder
+from xharness.training.hidden_states import hidden_state
 from xharness.training.origins import folder_origin
 
 PAIRS = [("今天天气", "red house"), ("公园", "old dog"), ("今天 公园", "new river")]

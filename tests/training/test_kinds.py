@@ -23,9 +23,10 @@ from xharness.spec.recipe import Recipe
 from xharness.spec.suite import Checkpoint
 from xharness.spec.task import Data, Task
 from xharness.steps.embed import Embed
-from xharness.steps.embedding import Embeddings, hidden_state
+from xharness.steps.embedding import Embeddings
 from xharness.training.checkpoints import load_encoder
 from xharness.training.features import pad
+from xharness.training.hidden_states import hidden_state
 from xharness.training.network import load_tuned
 from xharness.training.origins import origin_of
 

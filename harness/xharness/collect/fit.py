@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from xharness.adapter import Adapter, RetrievalAdapter, installed_adapters, load_adapter
+from xharness.adapter import (
+    Adapter,
+    Embedder,
+    PooledRetrieval,
+    RetrievalAdapter,
+    installed_adapters,
+    load_adapter,
+)
 from xharness.collect.patterns import check_patterns
 from xharness.errors import Problem, UsageError, listed, nearest
 from xharness.metrics import Metric, known_metrics, metric
@@ -242,7 +249,9 @@ def _roles(loaded: Loaded) -> Iterator[Problem]:
             what = f"'{name}' has no test data in the profile '{profile}', and is used as a target."
             yield file.problem(_at(file, profile, "data"), what)
         adapter = _adapter_of(task)
-        if adapter is not None and adapter.trains:
+        if adapter is not None:
+            yield from _before(task, file, loaded)
+        if adapter is not None and (adapter.trains or task.tune_on):
             yield from _tuning(name, task, file, loaded)
 
 
@@ -300,6 +309,22 @@ def _speaks(task: Task, language: str) -> bool:
     )
 
 
+def _before(task: Task, file: Document, loaded: Loaded) -> Iterator[Problem]:
+    """What is trained before a target's own tuning trains, and has train data."""
+    for name in task.tune_first:
+        before = loaded.tasks.get(name)
+        adapter = _adapter_of(before) if before is not None else None
+        if before is None or adapter is None:
+            continue
+        path = _at(file, loaded.profile_name, "tune_first")
+        if not adapter.trains:
+            what = f"'{name}' is a {before.adapter} task, which trains nothing."
+            yield file.problem(path, what, value=name)
+        elif not before.data.train and not _data_told(loaded, name, "train"):
+            what = f"'{name}' has no train data in the profile '{loaded.profile_name}' to train '{task.name}' on first."
+            yield file.problem(path, what, value=name)
+
+
 def _tuning(name: str, task: Task, file: Document, loaded: Loaded) -> Iterator[Problem]:
     """What a target is tuned on: train data, the same adapter, the same labels."""
     source = loaded.tasks.get(task.tune_on) if task.tune_on else task
@@ -311,7 +336,16 @@ def _tuning(name: str, task: Task, file: Document, loaded: Loaded) -> Iterator[P
             f"'{source.name}' has no train data in the profile '{loaded.profile_name}' to tune the target '{name}' on."
         )
         yield file.problem(path, what, "Name a task that has some as tune_on." if source is task else "")
-    if _adapter_of(source) is None:
+    adapter = _adapter_of(task)
+    if _adapter_of(source) is None or adapter is None:
+        return
+    if not adapter.trains:
+        if not isinstance(adapter, PooledRetrieval):
+            what = f"'{name}' is a {task.adapter} task, which compares embeddings of the encoder as it is."
+            yield file.problem(path, what, "Leave tune_on out, or use the ranking adapter.")
+        elif not isinstance(_adapter_of(source), Embedder):
+            what = f"'{source.name}' is a {source.adapter} task: its head makes no embeddings, which '{name}' ranks by."
+            yield file.problem(path, what, "Name a dual_encoder task, or leave it out for the encoder as it is.")
         return
     if source.adapter != task.adapter:
         what = f"'{source.name}' is a {source.adapter} task, '{name}' a {task.adapter} task: its head would not fit."
@@ -343,7 +377,7 @@ def _has_dev(name: str, loaded: Loaded) -> bool:
     source = loaded.tasks.get(task.tune_on or name)
     if adapter is None or source is None or _data_told(loaded, source.name, "dev"):
         return True
-    if isinstance(adapter, RetrievalAdapter):
+    if isinstance(adapter, RetrievalAdapter) and not task.tune_on:
         try:
             return bool(task.data.dev) and "dev" in adapter.splits(task)
         except ValueError:  # Its options are wrong.

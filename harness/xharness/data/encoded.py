@@ -311,6 +311,11 @@ class EncodedRetrieval:
         spans: Mapping[str, Sequence[int]] = self.about["languages"][language]
         return {split: Rows(self._file, range(*span), self._texts) for split, span in spans.items()}
 
+    def pool(self) -> Rows | None:
+        """The rows that are of no language, where there are any."""
+        span = self.about.get("pool")
+        return Rows(self._file, range(*span), self._texts) if span else None
+
     def languages(self) -> Iterator[str]:
         """Those that can be searched."""
         return (language for language, spans in self.about["languages"].items() if not isinstance(spans, str))

@@ -35,7 +35,7 @@ def iter_examples(
     """
     parts = parts_of(task, split, language)
     adapter = load_adapter(task.adapter)
-    cap = getattr(limit or Limit(), split)
+    cap = getattr(limit or Limit(), split, None)
     checked = _checked(parts, adapter, split)
     if cap is None:
         yield from checked

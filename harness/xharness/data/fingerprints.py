@@ -28,14 +28,14 @@ def fingerprints(task: Task, splits: Sequence[Split]) -> tuple[str, ...]:
     found: list[str] = []
     failures: list[DataError] = []
     for split in splits:
-        for language in task.languages:
+        for language in task.languages_in(split):
             try:
                 code = code_of(task, language)
                 found += [f"{split} {_fingerprint(source, code, language)}" for source in getattr(task.data, split)]
             except DataError as error:
                 failures.append(error)
                 found.append(_missing(split, language))
-    if len(failures) >= len(splits) * len(task.languages):
+    if len(failures) >= sum(len(task.languages_in(split)) for split in splits):
         raise failures[0]
     return tuple(found)
 

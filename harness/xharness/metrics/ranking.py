@@ -25,6 +25,12 @@ def recall(ranked: Sequence[Any], relevant: set[Any], k: int) -> float:
     return len(_ranks(ranked, relevant, k)) / len(relevant)
 
 
+def reciprocal_rank(ranked: Sequence[Any], relevant: set[Any], k: int) -> float:
+    """1 over the rank of the first relevant id among the first k, 0 without one; 0 to 1."""
+    ranks = _ranks(ranked, relevant, k)
+    return 1 / ranks[0] if ranks else 0.0
+
+
 def _ranks(ranked: Sequence[Any], relevant: set[Any], k: int) -> list[int]:
     """The rank (from 1) of each relevant id's first place among the first k, ascending."""
     first: dict[Any, int] = {}
@@ -62,3 +68,35 @@ def recall_at(k: int) -> Metric:
     """`recall_at_K`; its value is called `recall@K`."""
     source = "Share of the relevant ids among the first k, averaged over queries."
     return _ranked_metric(f"recall_at_{k}", f"recall@{k}", source, recall, k)
+
+
+def mrr_at(k: int) -> Metric:
+    """`mrr_at_K`; its value is called `mrr@K`."""
+    source = "Mean reciprocal rank of the first relevant id; google-research/xtreme utils_mewslix.py."
+    return _ranked_metric(f"mrr_at_{k}", f"mrr@{k}", source, reciprocal_rank, k)
+
+
+def cross_map_at(k: int) -> Metric:
+    """`cross_map_at_K`: `map_at_K` with the right candidates in the query's language taken out of pool and gold."""
+    source = "map_at_K without the answers in the query's own language; after Roy et al. 2020, arXiv 2004.05484."
+    return _ranked_metric(f"cross_map_at_{k}", f"cross_map@{k}", source, average_precision, k)
+
+
+def same_language_at(k: int) -> Metric:
+    """`same_language_at_K`: share of candidates in the query's language among the first k; ids are `language:name`.
+
+    To be read beside that language's share of the pool, which is recorded as `pool_share`.
+    """
+
+    def outcomes(predictions: Sequence[Any], references: Sequence[Any], language: str = "") -> Array:
+        """[queries, (same, n)]."""
+        require_pairs(predictions, references)
+        spoken = [[str(name).partition(":")[0] for name in ranked[:k]] for ranked in predictions]
+        return rows([(sum(s == language for s in held) / max(1, len(held)), 1.0) for held in spoken], 2)
+
+    def values(sums: Array) -> Mapping[str, Array]:
+        """The mean over queries."""
+        return {f"same_language@{k}": 100 * ratio(sums[..., 0], sums[..., 1])}
+
+    source = "Language bias of a ranking; after Roy et al. 2020, arXiv 2004.05484."
+    return Metric(f"same_language_at_{k}", source, ("same", "n"), outcomes, values, (f"same_language@{k}",))

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from xharness.micro import pairs, passages, sequences
+from xharness.micro import causes, linking, pairs, passages, retrieval, sequences
 from xharness.micro.render import join
 
 VERSION = 1
@@ -21,7 +21,7 @@ class Dataset(NamedTuple):
     """What a data set offers."""
 
     family: str
-    """classification, tagging, qa, choice, bitext, mining or text: which columns its rows have."""
+    """Which columns its rows have; `rows` lists them by family."""
     languages: tuple[str, ...]
     labels: tuple[str, ...] = ()
     """The label or tag names in order; empty where there are none."""
@@ -63,6 +63,12 @@ DATASETS: dict[str, Dataset] = {
     "tatoeba": Dataset("bitext", FOREIGN, splits=("dev", "test")),
     "bucc": Dataset("mining", ("de", "ru", "zh"), splits=("dev", "test")),
     "text": Dataset("text", LANGUAGES),
+    "socialiqa": Dataset("choice", ENGLISH),
+    "copa": Dataset("cause", ENGLISH),
+    "xcopa": Dataset("cause", LANGUAGES, splits=("dev", "test")),
+    "lareqa": Dataset("answer", ("en", "de", "es", "ru", "tr", "hi", "zh", "ar")),
+    "mewslix": Dataset("mention", linking.LANGUAGES),
+    "mewslix_entities": Dataset("entity", ENGLISH, splits=("test",)),
 }
 
 # A clause is added in so many of ten premises; so many sentences stand around the premise.
@@ -79,11 +85,21 @@ PLAIN: dict[str, Builder] = {
     "hellaswag": passages.hellaswag,
     "cosmosqa": passages.cosmosqa,
     "commonsenseqa": passages.commonsenseqa,
+    "socialiqa": causes.socialiqa,
     "udpos": sequences.udpos,
     "panx": sequences.panx,
     "ccg": sequences.ccg,
     "tatoeba": sequences.bitext,
     "text": sequences.text,
+}
+# What is made all at once, because its rows belong together.
+SERIES: dict[str, Callable[[random.Random, str, str, int], list[Row]]] = {
+    "bucc": sequences.mining,
+    "copa": causes.copa,
+    "xcopa": causes.copa,
+    "lareqa": retrieval.lareqa,
+    "mewslix": linking.mewslix,
+    "mewslix_entities": linking.pool,
 }
 
 
@@ -125,15 +141,20 @@ def rows(dataset: str, split: str, language: str, size: int, seed: int = 0) -> l
 
     The columns are those of the dataset's family: classification {id, text, pair, label}, tagging {id, tokens,
     tags}, qa {id, context, question, answers}, choice {id, context, question, choices, answer}, bitext {id,
-    source, target} with English as the target, mining {id, side, text, gold}, text {id, text}.
+    source, target} with English as the target, mining {id, side, text, gold}, text {id, text}, cause {id, premise,
+    question, choice1, choice2, label}, answer {id, context, question, answers, sentence_breaks}. Mewsli-X has its
+    published columns: mention {id, contextual_mention, entity}, or {id, context, mentions} in the test split; entity
+    {id, entity_id, title, description, sentence_spans, description_language, description_url}, of which there are as
+    many as the micro-world has and no more.
     """
     _known("dataset", dataset, tuple(DATASETS))
     _known(f"{dataset} split", split, DATASETS[dataset].splits)
     _known(f"{dataset} language", language, DATASETS[dataset].languages)
     stream = f"{VERSION} {dataset} {split} {seed}"
     rng = random.Random(stream)
-    if dataset == "bucc":
-        return sequences.mining(rng, split, language, size)
+    if dataset in SERIES:
+        series = SERIES[dataset](rng, split, language, size)
+        return [{"id": f"{dataset}-{split}-{index}", **row} for index, row in enumerate(series)]
     made: list[Row] = []
     seen: set[object] = set()
     for index, build in enumerate(_builders(dataset, random.Random(f"{stream} labels"), size)):

@@ -16,7 +16,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from xharness.adapter import LabellingAdapter, LanguageModelling, load_adapter, options_of, retrieval_adapter
+from xharness.adapter import (
+    LabellingAdapter,
+    LanguageModelling,
+    PooledRetrieval,
+    load_adapter,
+    options_of,
+    retrieval_adapter,
+)
 from xharness.collect.cells import Cell
 from xharness.data import fingerprints as data
 from xharness.errors import CheckpointError, HarnessError, Problem, listed
@@ -150,6 +157,7 @@ class Planner:
         parent: str | None,
         seed: int,
         label: str,
+        head_from: str | None = None,
     ) -> Tune:
         """The training of one stage. Each of several tasks is encoded at its own length."""
         several = len(names) > 1
@@ -163,6 +171,7 @@ class Planner:
             matched=said.amount == "matched",
             share_head=said.share_head,
             select_on=self._selected(plan, tasks, said, recipe, origin) if said.select_on else None,
+            head_from=head_from,
             seed=seed,
             label=label,
         )
@@ -182,17 +191,8 @@ class Planner:
     def _trained(
         self, plan: Plan, cell: Cell, target: Task, origin: dict[str, Any], parent: str | None
     ) -> tuple[str, str]:
-        tuned_on = target.tune_on or target.name
-        said = self.loaded.suite.target.get(target.name, Target())
-        if target.name in said.sampling.weights:
-            # The suite names the target; what is trained for it may be another task.
-            weights = {tuned_on if n == target.name else n: w for n, w in said.sampling.weights.items()}
-            said = said.model_copy(update={"sampling": said.sampling.model_copy(update={"weights": weights})})
-        recipe = self._remember(("recipe of", target.name), lambda: self.loaded.target_recipe(target.name))
-        after = "" if parent is None else f" after {cell.intermediate}"
-        label = f"tune {cell.checkpoint}{after} on {tuned_on}, seed {cell.seed}"
-        tune = self._tune(plan, (tuned_on, *said.tasks), said, recipe, origin, parent, cell.seed, label)
-        tuned = self._add(plan, tune, (*self._models(plan, parent), *_encoded(tune)), "target")
+        tune, tuned, recipe = self._target_tuning(plan, cell, target, origin, parent)
+        tuned_on = tune.tasks[0].task.name
         # Its own labels, in their order, say what the codes in its data mean; else those of the head.
         named = target if target.labels else target.model_copy(update={"labels": self.loaded.tasks[tuned_on].labels})
         encoded = self._encode(plan, named, ("test",), recipe, origin, labelled_by=tune.tasks[0].train)
@@ -207,18 +207,52 @@ class Planner:
         )
         return self._add(plan, evaluate, (*self._models(plan, tuned), encoded), "evaluate"), tuned
 
+    def _target_tuning(
+        self, plan: Plan, cell: Cell, target: Task, origin: dict[str, Any], parent: str | None
+    ) -> tuple[Tune, str, Recipe]:
+        """The training that a target is evaluated after, its key, and its recipe."""
+        tuned_on = target.tune_on or target.name
+        said = self.loaded.suite.target.get(target.name, Target())
+        if target.name in said.sampling.weights:
+            # The suite names the target; what is trained for it may be another task.
+            weights = {tuned_on if n == target.name else n: w for n, w in said.sampling.weights.items()}
+            said = said.model_copy(update={"sampling": said.sampling.model_copy(update={"weights": weights})})
+        recipe = self._remember(("recipe of", target.name), lambda: self.loaded.target_recipe(target.name))
+        after = "" if parent is None else f" after {cell.intermediate}"
+        head_from = None
+        for name in target.tune_first:
+            label = f"tune {cell.checkpoint}{after} on {name}, seed {cell.seed}"
+            first = self._tune(plan, (name,), Target(), self._recipe(name), origin, parent, cell.seed, label, head_from)
+            parent = self._add(plan, first, (*self._models(plan, parent), *_encoded(first)), "target")
+            after, before = f"{after} {'and' if after else 'after'} {name}", self.loaded.tasks[name]
+            head_from = name if before.adapter == self.loaded.tasks[tuned_on].adapter else None
+        label = f"tune {cell.checkpoint}{after} on {tuned_on}, seed {cell.seed}"
+        tune = self._tune(plan, (tuned_on, *said.tasks), said, recipe, origin, parent, cell.seed, label, head_from)
+        return tune, self._add(plan, tune, (*self._models(plan, parent), *_encoded(tune)), "target"), recipe
+
     def _retrieval(
         self, plan: Plan, cell: Cell, target: Task, origin: dict[str, Any], parent: str | None
     ) -> tuple[str, str]:
+        """By the encoder as it is, or by the head of what the target is tuned on; then its dev score counts."""
         splits = self._remember(("splits", target.name), lambda: retrieval_adapter(target.adapter).splits(target))
-        prefix = origin["checkpoint"].retrieval.prefix
-        encoded = self._encode(plan, target, splits, self._recipe(target.name), origin, prefix=prefix)
         after = "" if parent is None else f" after {cell.intermediate}"
+        head, tuned = None, None
+        if target.tune_on:
+            tune, tuned, _ = self._target_tuning(plan, cell, target, origin, parent)
+            parent, head, after = tuned, tune.tasks[0].task, f"{after} and {target.tune_on}"
+            encoded = self._encode(plan, target, splits, self._recipe(target.name), origin)
+        else:
+            how = origin["checkpoint"].retrieval
+            put = {"prefix": how.prefix}
+            if isinstance(load_adapter(target.adapter), PooledRetrieval):
+                put["candidate_prefix"] = how.candidate_prefix or how.prefix
+            encoded = self._encode(plan, target, splits, self._recipe(target.name), origin, **put)
         embed = Embed(
             **origin,
             parent=parent,
             target=target,
             encoded=encoded,
+            head=head,
             label=f"embed {target.name} with {cell.checkpoint}{after}",
         )
         embedded = self._add(plan, embed, (*self._models(plan, parent), encoded), "embed")
@@ -231,7 +265,7 @@ class Planner:
             label=f"mine {_named(cell)}",
         )
         end = self._add(plan, mine, (embedded, encoded), "mine")
-        return end, end
+        return end, tuned or end
 
     def _training(
         self, plan: Plan, name: str, recipe: Recipe | None, said: Training, origin: dict[str, Any]
@@ -273,6 +307,7 @@ class Planner:
         origin: dict[str, Any],
         train: bool = False,
         prefix: str = "",
+        candidate_prefix: str = "",
         labelled_by: str | None = None,
     ) -> str:
         """The key of the step that encodes some splits of a task; `labelled_by` counts only where it has no labels."""
@@ -287,7 +322,7 @@ class Planner:
         else:
             length = min(length, identity.positions)
         what = (task.name, task.languages, task.labels)
-        known = (checkpoint.name, what, splits, length, recipe.doc_stride, train, prefix, labelled_by)
+        known = (checkpoint.name, what, splits, length, recipe.doc_stride, train, prefix, candidate_prefix, labelled_by)
         step = self._encodes.get(known)
         if step is None:
             limit = self.loaded.limit_of(task.name)
@@ -297,10 +332,11 @@ class Planner:
                 task=task,
                 splits=splits,
                 train=train,
-                limits=tuple(getattr(limit, split) for split in splits),
+                limits=tuple(getattr(limit, split, None) for split in splits),
                 max_length=length,
                 doc_stride=recipe.doc_stride,
                 prefix=prefix,
+                candidate_prefix=candidate_prefix,
                 labelled_by=labelled_by,
                 fingerprints=self._fingerprints(task, splits),
                 label=f"encode {task.name}, {' and '.join(splits)}, for {checkpoint.name}",

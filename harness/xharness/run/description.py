@@ -77,7 +77,7 @@ def _task_facts(task: Task, tasks: Mapping[str, Task]) -> dict[str, Any]:
         "higher_is_better": metric(task.metric).higher_is_better,
         "higher_dev_is_better": metric(tuned_on.metric).higher_is_better or not load_adapter(task.adapter).trains,
     }
-    tuning = {"tuned_on": task.tune_on or task.name}
+    tuning = {"tuned_on": task.tune_on or task.name, "tune_first": list(task.tune_first)}
     return {**task.model_dump(mode="json", include=shown), "options": options, **tuning, **direction}
 
 

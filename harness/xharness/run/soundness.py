@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from xharness.adapter import Example, load_adapter, retrieval_adapter
+from xharness.adapter import Example, load_adapter, retrieval_adapter, unfolded
 from xharness.collect.cells import Cell, collect, matches, skipper
 from xharness.collect.fit import check_known, file_of, meant_adapter, stage_path
 from xharness.data.examples import examples
@@ -17,7 +17,7 @@ from xharness.spec.parse import Document, KeyPath, told
 from xharness.spec.recipe import Recipe
 from xharness.spec.stage import ENGLISH, Target
 from xharness.spec.suite import Checkpoint
-from xharness.spec.task import Task
+from xharness.spec.task import Split, Task
 
 SAMPLE = 1000
 """Examples of a split and language whose lengths are measured."""
@@ -160,19 +160,21 @@ def _of_target(name: str, loaded: Loaded) -> Iterator[Wanted]:
     if name not in loaded.tasks:
         return
     task, length = _as_meant(loaded.tasks[name]), _length(name, loaded)
-    splits: Sequence[str] = ("test",)
+    splits: Sequence[Split] = ("test",)
     try:
         adapter = load_adapter(task.adapter)
-        if adapter.trains:
+        for member in task.tune_first:
+            yield from _training(member, _length(member, loaded), loaded)
+        if adapter.trains or task.tune_on:
             said = loaded.suite.target.get(name, Target())
             for member in (task.tune_on or name, *said.tasks):
                 yield from _training(member, length, loaded, said.languages)
-        else:
+        if not adapter.trains:
             splits = retrieval_adapter(task.adapter).splits(task)
     except (HarnessError, ValueError):  # `check_fit` reports it.
         return
     for split in splits:
-        for language in task.languages:
+        for language in task.languages_in(split):
             yield Wanted(name, split, language, length)
 
 
@@ -270,6 +272,7 @@ def _unused_labels(task: Task, rows: Sequence[Example], report: Report) -> None:
 def _lengths(task: Task, rows: Sequence[Example], tokenizer: Any) -> list[int]:
     """Sub-words of each example, uncut, special ones included."""
     adapter: Any = load_adapter(task.adapter)
+    rows = list(unfolded(task, rows, True))
     if not adapter.trains:
         texts = [row[name] for row in rows for name in adapter.texts if isinstance(row.get(name), str)][:SAMPLE]
         return [len(ids) for ids in tokenizer(texts, verbose=False)["input_ids"]] if texts else []

@@ -111,6 +111,9 @@ def task_problems(task: Task, document: Document, before: Sequence[Problem] = ()
         if scope.tune_on == task.name:
             what = "a task is tuned on its own data anyway; leave this out."
             yield document.problem((*path, "tune_on"), what)
+        if task.name in (scope.tune_first or ()):
+            what = "a task cannot come before its own tuning."
+            yield document.problem((*path, "tune_first"), what, value=task.name)
 
 
 def profiles_of(suite: Suite, chosen: str | None) -> tuple[str, Profile] | None:

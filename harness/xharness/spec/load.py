@@ -19,7 +19,7 @@ from xharness.spec.rows import AT, intermediates_of, rows_of, stages_of
 from xharness.spec.shipped import find_suite, shipped_suites
 from xharness.spec.stage import Intermediate, Stage, Target
 from xharness.spec.suite import Profile, Suite
-from xharness.spec.task import Limit, Source, Task
+from xharness.spec.task import SPLITS, Data, Limit, Source, Task
 
 __all__ = ["NONE", "Loaded", "find_suite", "load_suite", "load_task", "read_suite", "shipped_suites"]
 
@@ -295,15 +295,22 @@ def _read_tasks(loaded: Loaded, catalogue: Mapping[str, Path], before: Sequence[
         if task is None:
             continue
         loaded.tasks[name] = task if task.name == name else task.model_copy(update={"name": name})
-        if task.tune_on and task.tune_on not in catalogue:
-            what = f"there is no task called '{task.tune_on}'."
-            own = ("profile", loaded.profile_name, "tune_on")
-            path: KeyPath = own if file.positions.depth(own) == len(own) else ("tune_on",)
+        for key, other in _tuned_on(task):
+            if other in catalogue:
+                wanted.append(other)
+                continue
+            own = ("profile", loaded.profile_name, key)
+            path: KeyPath = own if file.positions.depth(own) == len(own) else (key,)
             if not told(before, loaded.document, "tasks"):
-                problems.append(file.problem(path, what, nearest(task.tune_on, catalogue), task.tune_on))
-        elif task.tune_on:
-            wanted.append(task.tune_on)
+                what = f"there is no task called '{other}'."
+                problems.append(file.problem(path, what, nearest(other, catalogue), other))
     return problems
+
+
+def _tuned_on(task: Task) -> list[tuple[str, str]]:
+    """(key, task) of the other tasks that a task is tuned on."""
+    last = [("tune_on", task.tune_on)] if task.tune_on else []
+    return [*(("tune_first", name) for name in task.tune_first), *last]
 
 
 def _named_by(stage: Stage | Target) -> Iterator[str]:
@@ -329,11 +336,8 @@ def read_task(document: Document, profile: str) -> tuple[Task | None, list[Probl
     own, change = task.recipe, task.profile.get(profile)
     folder = document.path.resolve().parent
     if change is not None:
-        data = (
-            {s: getattr(change.data, s) or getattr(task.data, s) for s in ("train", "dev", "test")}
-            if change.data
-            else {}
-        )
+        given = change.data or Data()
+        data: dict[str, Any] = {s: getattr(given, s) or getattr(task.data, s) for s in SPLITS}
         values = {
             "languages": change.languages or task.languages,
             "data": task.data.model_copy(update=data),
@@ -343,10 +347,11 @@ def read_task(document: Document, profile: str) -> tuple[Task | None, list[Probl
             "recipe": {**task.recipe, **change.recipe},
             "limit": change.limit,
             "tune_on": change.tune_on or task.tune_on,
+            "tune_first": task.tune_first if change.tune_first is None else change.tune_first,
         }
         task = task.model_copy(update=values)
-    data_values = {
-        s: tuple(_absolute(source, folder) for source in getattr(task.data, s)) for s in ("train", "dev", "test")
+    data_values: dict[str, Any] = {
+        s: tuple(_absolute(source, folder) for source in getattr(task.data, s)) for s in SPLITS
     }
     theirs = change.recipe if change is not None else {}
     places: dict[str, tuple[Document, KeyPath]] = dict.fromkeys(own, (document, ("recipe",)))

@@ -21,6 +21,8 @@ class Retrieval(Spec):
     only one that a model which reads from left to right has seen everything at."""
     prefix: str = ""
     """Text put before every sentence, for encoders trained with one (`query: `)."""
+    candidate_prefix: str = ""
+    """Text put before the candidates of a ranking target in its place (`passage: `); `prefix` if not said."""
 
 
 BUILT_IN = ("tiny",)

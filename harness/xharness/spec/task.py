@@ -10,8 +10,8 @@ from pydantic import BeforeValidator, Field
 
 from xharness.spec.base import Spec
 
-Split = Literal["train", "dev", "test"]
-SPLITS: tuple[Split, ...] = ("train", "dev", "test")
+Split = Literal["train", "dev", "test", "pool"]
+SPLITS: tuple[Split, ...] = ("train", "dev", "test", "pool")
 Format = Literal["json", "jsonl", "csv", "tsv", "conllu", "columns", "parquet", "squad", "text"]
 SUFFIXES: dict[str, Format] = {
     ".json": "json",
@@ -161,6 +161,15 @@ class Data(Spec):
     train: Sources = ()
     dev: Sources = ()
     test: Sources = ()
+    pool: Sources = ()
+    """Of a ranking task: candidates beside those among its test rows; one set for all languages, without `{lang}`."""
+
+    def rules(self) -> None:
+        """A pool is one for all languages."""
+        for source in self.pool:
+            told = (source.config, source.split, source.file, *source.where.values())
+            if any("{lang}" in str(value) for value in told):
+                raise ValueError("pool is one for all languages: no {lang} in it. Give several sources ([[data.pool]])")
 
 
 class Limit(Spec):
@@ -187,6 +196,7 @@ class TaskProfile(Spec):
     recipe: dict[str, Any] = {}
     limit: Limit = Limit()
     tune_on: str | None = None
+    tune_first: tuple[str, ...] | None = None
 
 
 class Task(Spec):
@@ -211,8 +221,12 @@ class Task(Spec):
     tune_on: str | None = None
     """The task whose English train and dev sets a target is tuned on; its own when absent.
 
-    Targets that name the same task, with the same recipe, share one tuning.
+    Targets that name the same task, with the same recipe, share one tuning. A ranking task is tuned on a dual
+    encoder's, or on nothing.
     """
+    tune_first: tuple[str, ...] = ()
+    """Tasks that are trained before, one stage each with its own recipe. Of a head of the same family the next begins
+    with its weights: XTREME-R trains Social IQa, then COPA."""
     choose_by: Names = ()
     """For a target without a dev set: the task, or tasks in order of preference, whose dev chooses its intermediate in
     the board's row `best per target`; the first that is a target of the run and has dev scores does."""
@@ -233,3 +247,9 @@ class Task(Spec):
     """Words that -k can select by."""
     note: str = ""
     profile: dict[str, TaskProfile] = {}
+
+    def languages_in(self, split: Split) -> tuple[str, ...]:
+        """The languages that a split is read in; a pool, which is of all of them, is read once."""
+        if split != "pool":
+            return self.languages
+        return ("en",) if "en" in self.languages else self.languages[:1]

@@ -32,6 +32,8 @@ class Encode(Work):
     doc_stride: int
     prefix: str = ""
     """Put before every sentence of a retrieval target."""
+    candidate_prefix: str = ""
+    """Put before a candidate, in its place."""
     labelled_by: str | None = None
     """Key of the encoded train split whose labels these are, where the task names none."""
     fingerprints: tuple[str, ...] = ()
@@ -42,6 +44,8 @@ class Encode(Work):
         adapter = load_adapter(self.task.adapter)
         read = self.task.model_dump(mode="json", include=READ)
         kept = self._plain("task", "identity", "fingerprints")
+        if not self.candidate_prefix:
+            del kept["candidate_prefix"]  # Keys of what was encoded before there was one stay as they are.
         task = {
             **read,
             "adapter": f"{adapter.name}@{adapter.version}",

@@ -17,10 +17,12 @@ from xharness.adapter import (
     FreshTargets,
     KeepsColumns,
     LabellingAdapter,
+    PooledRetrieval,
     TunableAdapter,
     load_adapter,
     retrieval_adapter,
     tunable_adapter,
+    unfolded,
 )
 from xharness.data.columns import ColumnWriter
 from xharness.data.encoded import NO_SENTENCE, ROWS, ExampleWriter, FeatureWriter, read_about, write_about
@@ -34,6 +36,7 @@ from xharness.training.checkpoints import load_config, load_tokenizer, positions
 from xharness.training.origins import origin_of
 from xharness.training.progress import Progress
 
+POOL: Split = "pool"
 CHUNK = 1000
 """Examples given to a tokenizer at once."""
 Taken = TypeVar("Taken")
@@ -130,8 +133,9 @@ def _counts(languages: Mapping[str, Any], examples: int, features: FeatureWriter
 
 
 def _rows(work: Encode, split: Split, language: str) -> Iterator[Example]:
-    limit = Limit(**{split: work.limits[work.splits.index(split)]})
-    return iter_planned_examples(work.task, split, language, limit, work.fingerprints)
+    limit = Limit() if split == "pool" else Limit(**{split: work.limits[work.splits.index(split)]})
+    rows = iter_planned_examples(work.task, split, language, limit, work.fingerprints)
+    return unfolded(work.task, rows, work.train)
 
 
 def _labelled(work: Encode, context: StepContext, adapter: TunableAdapter) -> Task:
@@ -154,46 +158,51 @@ def _sentences(work: Encode, context: StepContext, tokenizer: Any, tell: Tell) -
     whose = f"the {adapter.name} adapter, rows of task {work.task.name}"
     sentences, rows = FeatureWriter(context.out, whose), ColumnWriter(context.out / ROWS, whose)
     others = [name for name in ("id", *adapter.columns) if name not in adapter.texts]
+    limits = adapter.limits(work.task) if isinstance(adapter, PooledRetrieval) else {}
     numbers = Numbers()
 
-    def numbered(split: Split, language: str) -> Iterator[tuple[str, str]]:
-        """Every new sentence of a split with its language; its rows are written on the way."""
+    def numbered(split: Split, language: str) -> Iterator[tuple[str, str, str]]:
+        """Every new sentence of a split, its language and column; its rows are written on the way."""
         for example in _rows(work, split, language):
             row: dict[str, Any] = {n: str(example[n]) if example.get(n) not in (None, "") else None for n in others}
             for name in adapter.texts:
                 row[name] = NO_SENTENCE
                 if isinstance(text := example.get(name), str):
-                    row[name], new = numbers.of(text.strip())
+                    # The same words are another input where the columns are not encoded alike.
+                    row[name], new = numbers.of(f"{name}\0{text.strip()}" if limits else text.strip())
                     if new:
-                        yield text.strip(), adapter.spoken(example, name)
+                        yield text.strip(), adapter.spoken(example, name), name
             rows.add(row)
             tell(1)
 
-    def tokens(texts: Sequence[tuple[str, str]]) -> list[tuple[list[int], str]]:
-        found: list[list[int]] = tokenizer(
-            [work.prefix + text for text, _ in texts],
-            truncation=True,
-            max_length=work.max_length,
-            return_attention_mask=False,
-            verbose=False,
-        )["input_ids"]
-        return [(ids, language) for ids, (_, language) in zip(found, texts, strict=True)]
+    def tokens(texts: Sequence[tuple[str, str, str]]) -> list[tuple[list[int], str]]:
+        found: dict[int, list[int]] = {}
+        for column in dict.fromkeys(name for *_, name in texts):
+            places = [i for i, (*_, name) in enumerate(texts) if name == column]
+            prefix = work.candidate_prefix if column == "candidate" else work.prefix
+            length = min(work.max_length, limits.get(column, work.max_length))
+            ids = tokenizer([prefix + texts[i][0] for i in places], truncation=True, max_length=length,
+                            return_attention_mask=False, verbose=False)["input_ids"]  # fmt: skip
+            found |= dict(zip(places, ids, strict=True))
+        return [(found[i], language) for i, (_, language, _) in enumerate(texts)]
+
+    def read_split(split: Split, language: str) -> list[int]:
+        """The run of rows of a split in a language."""
+        begin = rows.rows
+        for found in ahead(tokens, chunks(numbered(split, language), CHUNK)):
+            for ids, spoken in found:
+                sentences.add(Feature(0, ids or [tokenizer.pad_token_id], language=spoken), sentences.features)
+        return [begin, rows.rows]
 
     def read(language: str) -> dict[str, list[int]]:
         """A language's runs of rows, by split."""
-        spans: dict[str, list[int]] = {}
-        for split in work.splits:
-            begin = rows.rows
-            for found in ahead(tokens, chunks(numbered(split, language), CHUNK)):
-                for ids, spoken in found:
-                    sentences.add(Feature(0, ids or [tokenizer.pad_token_id], language=spoken), sentences.features)
-            spans[split] = [begin, rows.rows]
-        return spans
+        return {split: read_split(split, language) for split in work.splits if split != POOL}
 
+    pool = read_split(POOL, *work.task.languages_in(POOL)) if POOL in work.splits else None
     languages = _each_language(work, read)
     sentences.close()
     rows.close()
-    write_about(context.out, _about(tokenizer) | {"languages": languages})
+    write_about(context.out, _about(tokenizer) | {"languages": languages, "pool": pool})
     return _counts(languages, rows.rows, sentences)
 
 

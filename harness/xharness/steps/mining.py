@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
-from xharness.adapter import retrieval_adapter
+from xharness.adapter import MetricInput, PooledRetrieval, RetrievalAdapter, retrieval_adapter
 from xharness.data.encoded import EncodedRetrieval
 from xharness.errors import DataError
 from xharness.steps.context import StepContext
@@ -14,6 +15,9 @@ from xharness.steps.mine import Mine
 from xharness.steps.score_table import ScoreTable, collapsed
 from xharness.training.devices import hardware
 from xharness.training.progress import Progress
+
+Found = tuple[str, dict[str, MetricInput] | DataError, dict[str, float]]
+"""A language, what its metrics compare or what is wrong with it, facts."""
 
 
 def mine(work: Mine, context: StepContext) -> dict[str, Any]:
@@ -26,14 +30,9 @@ def mine(work: Mine, context: StepContext) -> dict[str, Any]:
     embeddings = Embeddings(context.folder(work.embeddings))
     table = ScoreTable(work.target)
     progress = Progress(context.report, len(work.target.languages), "languages", work.label)
-    for language in work.target.languages:
-        try:
-            if language in encoded.failures:
-                raise DataError(encoded.failures[language])
-            splits = encoded.splits(language)
-            found, facts = adapter.retrieve(work.target, splits, embeddings, str(machine.device))
-        except DataError as error:
-            table.failed(language, str(error))
+    for language, found, facts in _found(work, adapter, encoded, embeddings, str(machine.device)):
+        if isinstance(found, DataError):
+            table.failed(language, str(found))
         else:
             said = found[work.target.metric].predictions
             # Whether a pair was mined: all true is perfect, all false is nothing found.
@@ -51,3 +50,24 @@ def mine(work: Mine, context: StepContext) -> dict[str, Any]:
         "embedding": embeddings.about,
         "device": str(machine.device),
     }
+
+
+def _found(
+    work: Mine, adapter: RetrievalAdapter, encoded: EncodedRetrieval, embeddings: Embeddings, device: str
+) -> Iterator[Found]:
+    """Language after language; of families with one pool, all of them from one search."""
+    spoken = [language for language in work.target.languages if language not in encoded.failures]
+    for language in work.target.languages:
+        if language in encoded.failures:
+            yield language, DataError(encoded.failures[language]), {}
+    if isinstance(adapter, PooledRetrieval):
+        splits = {language: encoded.splits(language) for language in spoken}
+        if (pool := encoded.pool()) is not None:
+            splits = {"pool": {"pool": pool}, **splits}
+        yield from adapter.retrieve_pooled(work.target, splits, embeddings)
+        return
+    for language in spoken:
+        try:
+            yield language, *adapter.retrieve(work.target, encoded.splits(language), embeddings, device)
+        except DataError as error:
+            yield language, error, {}

@@ -44,7 +44,7 @@ class Selected(Spec):
 
 
 class Tune(Work):
-    """One stage: train the encoder with fresh heads on the train split of one task, or of several at once."""
+    """One stage: train the encoder with heads on the train split of one task, or of several at once."""
 
     KIND: ClassVar[str] = "tune"
     VERSION: ClassVar[int] = 5
@@ -58,12 +58,15 @@ class Tune(Work):
     share_head: bool = False
     select_on: Selected | None = None
     """Where states are compared; None: on the dev sets of what is trained."""
+    head_from: str | None = None
+    """The parent's head that the first task's begins with; a fresh one if none."""
     seed: int = 0
 
     def ingredients(self) -> dict[str, Any]:
         """The recipe but for what the encoded splits tell already, and what counts of every task."""
+        replaced = ("tasks", "recipe", "select_on", *(("head_from",) if self.head_from is None else ()))
         return {
-            **self._plain("tasks", "recipe", "select_on"),
+            **self._plain(*replaced),
             "recipe": self.recipe.model_dump(mode="json", exclude={"max_length", "doc_stride"}),
             "tasks": [task.ingredients() for task in self.tasks],
             "select_on": self.select_on.ingredients() if self.select_on else None,

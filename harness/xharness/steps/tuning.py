@@ -28,7 +28,7 @@ from xharness.training.layers import freeze
 from xharness.training.loop import Training, arguments, states, whole_state
 from xharness.training.lora import adapted, merged
 from xharness.training.model_selection import ModelSelection, Score
-from xharness.training.network import ENCODER, Network, read_lineage, save_tuned
+from xharness.training.network import ENCODER, Network, load_head, read_lineage, save_tuned
 from xharness.training.origins import folder_origin, origin_of
 from xharness.training.prediction import predict
 from xharness.training.progress import Progress
@@ -128,6 +128,8 @@ def _prepared(work: Tune, parent: Path | None, sets: Mapping[str, TrainingSet], 
         require_rows(work.checkpoint, encoder, held.encoded.vocabulary)
     tasks = {name: held.task for name, held in sets.items()}
     network = Network(encoder, tasks, work.seed, work.checkpoint.languages, pretrained, work.share_head)
+    if work.head_from and parent:
+        load_head(network, next(iter(tasks)), parent, work.head_from)
     low_rank = adapted(encoder, work.recipe.lora, work.seed, origin) if work.recipe.lora else None
     freeze(encoder, work.recipe.freeze)
     trimmed = None

@@ -32,6 +32,7 @@ TASK_FREE = {
     "data",
     "codes",
     "tune_on",
+    "tune_first",
     "choose_by",
 }
 """Fields of a task that cannot change a result, or that count through fingerprints, recipe and limit."""

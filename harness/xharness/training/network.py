@@ -19,10 +19,19 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from xharness.adapter import ChosenPositions, Feature, LabellingAdapter, LanguageModelling, options_of, tunable_adapter
+from xharness.adapter import (
+    ChosenPositions,
+    Feature,
+    LabellingAdapter,
+    LanguageModelling,
+    ReadsLayer,
+    options_of,
+    tunable_adapter,
+)
 from xharness.errors import CheckpointError, Problem
 from xharness.spec.task import Task
 from xharness.training.checkpoints import dropout_of, load_encoder, reads_forward
+from xharness.training.hidden_states import hidden_state, place_of
 from xharness.training.language_inputs import language_inputs
 from xharness.training.origins import LINEAGE, Origin, folder_origin
 from xharness.training.padding import read
@@ -54,6 +63,11 @@ class Network(nn.Module):
         self.tasks = dict(tasks)
         self.adapters = {name: tunable_adapter(task.adapter) for name, task in tasks.items()}
         self._choosers = {name: a for name, a in self.adapters.items() if isinstance(a, ChosenPositions)}
+        self._layers = {
+            name: place_of(layer, encoder, f"task {name}, options.layer")
+            for name, a in self.adapters.items()
+            if isinstance(a, ReadsLayer) and (layer := a.layer(tasks[name])) is not None
+        }
         first = next(iter(tasks))
         self.names = {name: _module_name(first if shared else name) for name in tasks}
         hidden, dropout = self.size[0], dropout_of(encoder)
@@ -96,13 +110,19 @@ class Network(nn.Module):
         With `places` (rows, columns) the head sees those sub-words alone: [places, values].
         """
         mask = inputs["attention_mask"]
-        states = read(self.encoder, inputs, lambda given: self.encoder(**given).last_hidden_state)
+        states = read(self.encoder, inputs, lambda given: self._states(task, given))
         head = self.heads[self.names[task]]
         if places is None:
             outputs: Tensor = head(states, mask)
             return outputs
         chosen: Tensor = head(states[places].unsqueeze(0), mask[places].unsqueeze(0)).squeeze(0)
         return chosen
+
+    def _states(self, task: str, inputs: dict[str, Tensor]) -> Tensor:
+        if task in self._layers:
+            return hidden_state(self.encoder, inputs, self._layers[task])
+        last: Tensor = self.encoder(**inputs).last_hidden_state
+        return last
 
     def outputs(self, task: str, inputs: dict[str, Tensor], features: Sequence[Feature]) -> Tensor:
         """Outputs of a padded batch, at the places that the family chooses if it chooses any."""
@@ -187,13 +207,18 @@ def load_tuned(
     own_code = bool(checkpoint.get("remote_code"))
     origin = folder_origin(str(checkpoint.get("name", folder.name)), folder / ENCODER, own_code)
     network = Network(load_encoder(origin), {tuned_on: target}, instead=instead, pretrained=pretrained)
-    prefix = f"{tuned_on}:"
-    with safetensors.safe_open(str(folder / HEADS), framework="pt") as stored:
-        weights = {key.removeprefix(prefix): stored.get_tensor(key) for key in stored.keys() if key.startswith(prefix)}  # noqa: SIM118
+    load_head(network, tuned_on, folder, tuned_on)
+    return network, target
+
+
+def load_head(network: Network, task: str, folder: Path, stored: str) -> None:
+    """Give the head of a task the weights of a stored one; CheckpointError where they do not fit."""
+    prefix = f"{stored}:"
+    with safetensors.safe_open(str(folder / HEADS), framework="pt") as held:
+        weights = {key.removeprefix(prefix): held.get_tensor(key) for key in held.keys() if key.startswith(prefix)}  # noqa: SIM118
     try:
-        network.heads[network.names[tuned_on]].load_state_dict(weights)
+        network.heads[network.names[task]].load_state_dict(weights)
     except RuntimeError as error:
         raise CheckpointError(
-            Problem(str(folder), f"the head of '{tuned_on}' does not fit: {' '.join(str(error).split())}")
+            Problem(str(folder), f"the head of '{stored}' does not fit: {' '.join(str(error).split())}")
         ) from None
-    return network, target

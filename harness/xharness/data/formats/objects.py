@@ -67,6 +67,8 @@ def read_squad(file: LocalFile) -> Iterator[Located]:
             for question in _field(file, paragraph, "qas", list, number):
                 number += 1
                 row = _question(file, question, number) | {"title": article.get("title", ""), "context": context}
+                if "sentence_breaks" in paragraph:  # XQuAD-R's
+                    row["sentence_breaks"] = paragraph["sentence_breaks"]
                 yield number, _whole(row, f"{file.path}, question {number}") if doubtful else row
 
 
