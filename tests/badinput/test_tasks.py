@@ -165,6 +165,14 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "an unknown tune_on": (task(top='tune_on = "mlni" #!'), ("tune_on: there is no task called 'mlni'", "'mnli'")),
     "a task tuned on itself": (task(top='tune_on = "mine" #!'), ("tune_on: a task is tuned on its own data anyway",)),
+    "chosen by no task": (task(top='choose_by = "mlni" #!'), ("choose_by: there is no task called 'mlni'", "'mnli'")),
+    "one of several is no task": (task(top='choose_by = ["mnli", "mlni"] #!'), ("there is no task called 'mlni'",)),
+    "chosen by itself": (
+        task(top='choose_by = "mine" #!'),
+        ("choose_by: a target is chosen by its own dev set anyway",),
+    ),
+    "chosen by one task twice": (task(top='choose_by = ["mnli", "mnli"] #!'), ("names 'mnli' 2 times",)),
+    "chosen by no name": (task(top="choose_by = 3 #!"), ("choose_by: must be",)),
     "a task tuned on another family": (task(top='tune_on = "udpos" #!'), ("'udpos' is a tagging task",)),
     "a task tuned on other labels": (
         task(top='tune_on = "mnli" #!'),
@@ -187,6 +195,38 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
         ("recipe.max_length: must be greater than or equal to 8, found 2.",),
     ),
 }
+
+
+@pytest.mark.parametrize(
+    "chooser",
+    [
+        # Nothing is fitted on dev where the nearest sentence is taken, so it gives no score.
+        """adapter = "retrieval"
+metric = "accuracy_tatoeba"
+options = { kind = "nearest" }
+[data]
+dev = { file = "{lang}.dev.tsv" }
+test = { file = "{lang}.tsv" }
+""",
+        """adapter = "classification"
+metric = "accuracy"
+labels = ["no", "yes"]
+[data]
+train = { file = "train.tsv" }
+test = { file = "{lang}.tsv" }
+""",
+    ],
+    ids=["nearest", "no dev data"],
+)
+def test_a_target_without_a_dev_score_cannot_choose_for_another(chooser: str, xharness: Run, tmp_path: Path) -> None:
+    (tmp_path / "tasks").mkdir()
+    text = task(top='choose_by = "other" #!')
+    (tmp_path / "tasks" / "mine.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "tasks" / "other.toml").write_text(f'name = "other"\ntitle = "Other"\n{chooser}', encoding="utf-8")
+    (tmp_path / "suite.toml").write_text(SUITE.replace('["mine"]', '["mine", "other"]'), encoding="utf-8")
+    told = xharness("run", "suite.toml")
+    says = ("choose_by: 'other' has no dev score in the profile 'micro' to choose for 'mine' by.",)
+    assert_well_said(told, 4, f"tasks/mine.toml:{marked(text)}: ", says)
 
 
 @pytest.mark.parametrize("what", CASES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 
 from xharness.board.board import Board, Value, make_board
 from xharness.board.breakdown import breakdown
-from xharness.board.export import as_html, as_latex
+from xharness.board.export import as_html, as_json, as_latex
 from xharness.board.show import value_text
 from xharness.record import Record
 from xharness.score.scheme import load_scheme
@@ -110,6 +112,24 @@ def test_best_per_target_is_chosen_on_dev_and_reported_on_test() -> None:
     assert best.intermediate == "best per target"
     assert best.values["xnli"].mean == 50  # not 99: the test side chooses nothing
     assert any("xnli: a" in note for note in board.footnotes)
+
+
+def test_a_choice_by_another_targets_dev_is_told_in_every_format_that_shows_choices() -> None:
+    run = run_of({"bucc": ["de"], "tatoeba": ["de"]}, ("none", "mnli"))
+    run["tasks"]["tatoeba"]["choose_by"] = ["bucc"]
+    for cell in run["cells"]:
+        cell["dev"] = None if cell["target"] == "tatoeba" else {"none": 10.0, "mnli": 20.0}[cell["intermediate"]]
+    records = [record(i, t, "de", v) for i, v in (("none", 60), ("mnli", 50)) for t in ("bucc", "tatoeba")]
+    board = drawn(run, records)
+    assert board.rows[-1].values["tatoeba"].mean == 50
+    said = "bucc: mnli, tatoeba: mnli (chosen by bucc's dev)"
+    assert any(said in note for note in board.footnotes)
+    assert said in as_latex(board, records)
+    assert said in json.loads(as_json(board, records))["board"]["footnotes"][-1]
+    assert said in html.unescape(as_html(board, records))
+    old = run | {"tasks": {**run["tasks"], "tatoeba": {**run["tasks"]["tatoeba"]}}}
+    del old["tasks"]["tatoeba"]["choose_by"]
+    assert "tatoeba (no score on English dev)" in drawn(old, records).footnotes[-1]
 
 
 def without(run: dict[str, Any], *names: str) -> dict[str, Any]:

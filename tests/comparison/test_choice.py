@@ -59,6 +59,54 @@ def test_failed_cells_take_no_part_and_are_named(stored):
     assert (chosen.intermediate, chosen.reason) == ("none", "not in the choice, failed or skipped: mnli")
 
 
+def chosen_by_b(stored, *names):
+    """`a` has no dev set; `b` has one."""
+    stored.tasks["a"]["choose_by"] = list(names)
+    for intermediate, dev in (("none", 60.0), ("mnli", 80.0), ("ccg", 70.0)):
+        add(stored, intermediate, "a", None)
+        add(stored, intermediate, "b", dev)
+    return stored
+
+
+def test_another_targets_dev_chooses_for_one_without_a_dev_set_and_is_named(stored):
+    first, second = best_per_target(chosen_by_b(stored, "b").run)
+    assert (first.target, first.intermediate, first.dev, first.chosen_by) == ("a", "mnli", 80.0, "b")
+    assert (second.intermediate, second.chosen_by) == ("mnli", "")
+    assert (first.words, second.words) == ("b's dev", "English dev")
+    best = chosen_side("tiny", [first, second], sides_of(stored.run, stored.records, stored.folder))
+    assert {name: scored.origin for name, scored in best.targets.items()} == {"a": "mnli", "b": "mnli"}
+
+
+def test_the_first_that_is_a_target_with_dev_scores_chooses(stored):
+    assert best_per_target(chosen_by_b(stored, "c", "b").run)[0].chosen_by == "b"
+
+
+def test_where_nothing_can_choose_it_is_said_what_was_looked_for(stored):
+    chosen_by_b(stored, "c", "b")
+    stored.cells = [cell | {"dev": None} for cell in stored.cells]
+    first, second = best_per_target(stored.run)
+    assert (first.intermediate, first.chosen_by) == (None, "")
+    assert first.reason == "to be chosen by the dev of c, no target of this run, or of b, which has no dev score"
+    assert second.reason == "no score on English dev"
+
+
+def test_an_intermediate_that_the_choosing_target_lacks_leaves_no_choice_and_one_that_failed_takes_no_part(stored):
+    chosen_by_b(stored, "b")
+    run = stored.run
+    left = run | {"cells": [c for c in run["cells"] if c["name"] != "mnli->b[tiny-0]"]}
+    first = best_per_target(left)[0]
+    assert (first.intermediate, first.reason) == (None, "no score on b's dev for mnli")
+    for name in ("mnli->b[tiny-0]", "mnli->a[tiny-0]"):
+        cells = [c | ({"status": "failed"} if c["name"] == name else {}) for c in run["cells"]]
+        first = best_per_target(run | {"cells": cells})[0]
+        assert (first.intermediate, first.reason) == ("ccg", "not in the choice, failed or skipped: mnli")
+
+
+def test_the_better_way_is_that_of_the_dev_that_chooses(stored):
+    stored.tasks["b"]["higher_dev_is_better"] = False
+    assert best_per_target(chosen_by_b(stored, "b").run)[0].intermediate == "none"
+
+
 def test_constant_predictions_are_degenerate_only_in_every_language(stored):
     add(stored, "none", "a", None, degenerate=True)
     add(stored, "none", "b", None)

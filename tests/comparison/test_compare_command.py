@@ -57,6 +57,13 @@ def test_rows_may_be_of_two_runs_and_named_with_their_checkpoint(stored):
     assert found.comparisons[0].of("pawsx").difference > 0
 
 
+def test_a_choice_by_another_targets_dev_names_it(stored):
+    stored.tasks["xnli"]["choose_by"] = ["pawsx"]
+    stored.write("run-2")
+    text = shown(compare_rows(["run-2::none", "run-2::best"], stored.root, SETTINGS))
+    assert "best per target, xnli: mnli (pawsx's dev 70.0)" in text
+
+
 def test_best_per_target_shows_its_choice_and_what_was_not_chosen(stored):
     found = compare_rows(["none", "best"], stored.root, SETTINGS)
     assert found.comparisons[0].of("pawsx").difference > 0

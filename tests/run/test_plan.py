@@ -125,8 +125,9 @@ def test_device_threads_and_workers_are_in_no_key(loaded: Loaded, plan: Plan) ->
     assert list(other.steps) == list(plan.steps)
 
 
-def test_titles_and_citations_are_in_no_key(loaded: Loaded, plan: Plan) -> None:
-    tasks = {n: t.model_copy(update={"title": "x", "citation": "y", "tags": ("z",)}) for n, t in loaded.tasks.items()}
+def test_titles_citations_and_what_chooses_are_in_no_key(loaded: Loaded, plan: Plan) -> None:
+    free = {"title": "x", "citation": "y", "tags": ("z",), "choose_by": ("bucc", "xnli")}
+    tasks = {n: t.model_copy(update=free) for n, t in loaded.tasks.items()}
     renamed = Loaded(loaded.path, loaded.suite, loaded.document, loaded.profile_name, loaded.profile, tasks)
     assert list(planned(renamed).steps) == list(plan.steps)
 

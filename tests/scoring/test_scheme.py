@@ -33,6 +33,22 @@ def test_the_shipped_schemes_have_the_tasks_and_languages_of_the_benchmark(name,
     assert scheme.overall == "tasks"
 
 
+ADDED = {"panx": "qu pl uk az lt pa gu ro", "udpos": "lt pl uk wo ro", "tatoeba": "az lt pl uk ro", "xquad": "ro"}
+"""What XTREME_R_TASK2LANGS of google-research/xtreme evaluate.py (commit 838c13b) has beyond XTREME_TASK2LANGS."""
+FIFTY = (
+    "af ar az bg bn de el en es et eu fa fi fr gu he hi ht hu id it ja jv ka kk ko lt ml mr ms my nl pa pl pt qu ro ru "
+    "sw ta te th tl tr uk ur vi wo yo zh"
+)
+"""XTREME-R's languages, as google-research/google-research mel/mewsli-x.md lists them."""
+
+
+def test_xtreme_r_has_xtremes_languages_the_added_ones_and_together_the_papers_fifty():
+    old, new = load_scheme("xtreme"), load_scheme("xtreme-r")
+    for name in {*old.tasks} & {*new.tasks}:
+        assert new.of(name).languages == (*old.of(name).languages, *ADDED.get(name, "").split()), name
+    assert {code for name in new.tasks for code in new.of(name).languages} == set(FIFTY.split())
+
+
 def test_an_unknown_scheme_names_the_nearest():
     with pytest.raises(UsageError, match="Did you mean 'xtreme'"):
         load_scheme("xtrme")

@@ -86,6 +86,12 @@ def test_languages_are_those_that_the_scheme_averages(scheme: str, names: dict[s
         assert set(task(name).languages) == set(theirs), name
 
 
+def test_tatoebas_codes_are_those_of_its_files_also_for_the_added_languages() -> None:
+    # tatoeba_preprocess() of google-research/xtreme utils_preprocess.py.
+    added = {"az": "aze", "lt": "lit", "pl": "pol", "uk": "ukr", "ro": "ron"}
+    assert task("tatoeba_r").codes == {**task("tatoeba").codes, **added}
+
+
 @every_task
 def test_labels_are_unique_and_the_label_map_leads_to_them(name: str) -> None:
     found = task(name)

@@ -95,8 +95,13 @@ def choice_notes(run: Mapping[str, Any], chosen: Sequence[Choice]) -> list[str]:
         mine = [c for c in chosen if c.checkpoint == checkpoint]
         if len(run["intermediates"]) < 2 or not any(c.intermediate for c in mine):
             continue
-        picks = ", ".join(f"{c.target}: {c.intermediate}" for c in mine if c.intermediate)
+        picks = ", ".join(f"{c.target}: {c.intermediate}{_by(c)}" for c in mine if c.intermediate)
         left = ", ".join(f"{c.target} ({c.reason})" for c in mine if not c.intermediate)
         more = f"; without a choice: {left}" if left else ""
         notes.append(f"{BEST} with {checkpoint}, chosen on English dev: {picks}{more}")
     return notes
+
+
+def _by(choice: Choice) -> str:
+    """Said of a choice that is not by the target's own dev."""
+    return f" (chosen by {choice.words})" if choice.chosen_by else ""

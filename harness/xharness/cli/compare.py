@@ -193,7 +193,7 @@ def show_comparisons(found: Compared, console: Console, languages: bool = False)
             line = f"best per target, {choice.target}: none chosen ({choice.reason})"
         else:
             more = f"; {choice.reason}" if choice.reason else ""
-            line = f"best per target, {choice.target}: {choice.intermediate} (English dev {choice.dev:z.1f}{more})"
+            line = f"best per target, {choice.target}: {choice.intermediate} ({choice.words} {choice.dev:z.1f}{more})"
         console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
     for cell in found.degenerate:
         line = f"degenerate: {cell.intermediate}->{cell.target}[{cell.checkpoint}-{cell.seed}]: {cell.reason}"

@@ -85,6 +85,10 @@ def _caption(scores: dict[str, Any]) -> Text | None:
     missing = sorted({name for names in scores["missing"].values() for name in names} - {*incomplete})
     said = [f"Not there, so their averages are absent: {', '.join(missing)}."] if missing else []
     said += [f"{task} lacks {', '.join(names)}." for task, names in incomplete.items()]
+    for task, counts in scores["unanswered"].items():
+        n = sum(counts.values())
+        where = f"without a ranking, in {listed(list(counts))}"
+        said += [f"{task}: {n} quer{'y' if n == 1 else 'ies'} {where}: scored 0."]
     return Text("\n".join(said)) if said else None
 
 

@@ -8,12 +8,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from xharness.adapter import Adapter, Embedder, PooledRetrieval, installed_adapters, load_adapter
+from xharness.adapter import (
+    Adapter,
+    Embedder,
+    PooledRetrieval,
+    RetrievalAdapter,
+    installed_adapters,
+    load_adapter,
+)
 from xharness.collect.patterns import check_patterns
 from xharness.errors import Problem, UsageError, listed, nearest
 from xharness.metrics import Metric, known_metrics, metric
 from xharness.plugins import load_plugins
 from xharness.spec.load import Loaded
+from xharness.spec.names import unknown
 from xharness.spec.parse import Document, KeyPath, validate
 from xharness.spec.rows import AT
 from xharness.spec.stage import ENGLISH, Stage
@@ -49,6 +57,7 @@ def check_fit(loaded: Loaded) -> None:
     problems = [*_scheme(loaded), *_baselines(loaded), *_builtins(loaded)]
     for name, task in loaded.tasks.items():
         problems += _task(name, task, loaded)
+        problems += _choosers(name, task, loaded)
     problems += _roles(loaded)
     if problems:
         raise UsageError(*dict.fromkeys(problems))
@@ -345,6 +354,35 @@ def _tuning(name: str, task: Task, file: Document, loaded: Loaded) -> Iterator[P
         return
     elif source.labels != task.labels and task.adapter != "multiple_choice":
         yield file.problem(path, _labels_differ(source, task), "Both must have the same, in the same order.")
+
+
+def _choosers(name: str, task: Task, loaded: Loaded) -> Iterator[Problem]:
+    """What chooses for a target must be a task, and have a dev score where it is a target of this profile."""
+    file, profile = file_of(loaded, name), loaded.profile_name
+    known = None if loaded.told(loaded.document, "tasks") else loaded.known
+    yield from unknown(file, ("choose_by",), task.choose_by, known, "task")
+    for one in task.choose_by:
+        if one != name and one in loaded.targets and one in loaded.tasks and not _has_dev(one, loaded):
+            what = f"'{one}' has no dev score in the profile '{profile}' to choose for '{name}' by."
+            yield file.problem(("choose_by",), what, "Name a task that has one.", one)
+
+
+def _has_dev(name: str, loaded: Loaded) -> bool:
+    """Whether a target gets a dev score: from what it is tuned on, or from the split that its adapter reads.
+
+    True where that cannot be told, since something else is wrong and reported.
+    """
+    task = loaded.tasks[name]
+    adapter = _adapter_of(task)
+    source = loaded.tasks.get(task.tune_on or name)
+    if adapter is None or source is None or _data_told(loaded, source.name, "dev"):
+        return True
+    if isinstance(adapter, RetrievalAdapter) and not task.tune_on:
+        try:
+            return bool(task.data.dev) and "dev" in adapter.splits(task)
+        except ValueError:  # Its options are wrong.
+            return True
+    return bool(source.data.dev)
 
 
 def _labels_differ(source: Task, task: Task) -> str:

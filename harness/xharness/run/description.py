@@ -69,7 +69,7 @@ def _row_facts(row: str, loaded: Loaded) -> dict[str, Any]:
 
 def _task_facts(task: Task, tasks: Mapping[str, Task]) -> dict[str, Any]:
     """What the board says of a task. The adapter's options include their defaults, which a reader must see."""
-    shown = {"title", "counts_as", "group", "metric", "also", "languages", "adapter", "note"}
+    shown = {"title", "counts_as", "group", "metric", "also", "languages", "adapter", "note", "choose_by"}
     options = options_of(task).model_dump(mode="json")
     # The dev set is that of the task it is tuned on, with that task's metric.
     tuned_on = tasks.get(task.tune_on or "", task)

@@ -34,9 +34,16 @@ class Choice:
     intermediate: str | None
     """None where there was nothing to choose by."""
     dev: float | None = None
-    """Its score on English dev, the mean over seeds."""
+    """Its score on the dev that chose, the mean over seeds."""
     reason: str = ""
     """Why none was chosen, or which intermediates were not in the choice."""
+    chosen_by: str = ""
+    """The other target whose dev chose (`choose_by`); empty where it is the target's own."""
+
+    @property
+    def words(self) -> str:
+        """Whose dev it was: `English dev`, or `bucc's dev`."""
+        return f"{self.chosen_by}'s dev" if self.chosen_by else "English dev"
 
 
 def best_per_target(run: Mapping[str, Any]) -> list[Choice]:
@@ -44,7 +51,8 @@ def best_per_target(run: Mapping[str, Any]) -> list[Choice]:
 
     `none` takes part; ties go to the first of the grid. After Phang et al. 2020, arXiv 2005.13013, abstract: best
     intermediate model for each target. A passed cell without a dev score leaves its target without a choice, since
-    what it would have scored is unknown; failed and skipped cells take no part, and are named.
+    what it would have scored is unknown; failed and skipped cells take no part, and are named. A target whose task
+    names others (`choose_by`) is chosen by the dev scores that these have for the same checkpoint and intermediates.
     """
     cells: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
     for cell in run["cells"]:
@@ -52,34 +60,53 @@ def best_per_target(run: Mapping[str, Any]) -> list[Choice]:
     return [_choose(run, cells, c, t) for c in run["checkpoints"] for t in run["targets"]]
 
 
-def _choose(
-    run: Mapping[str, Any],
-    cells: Mapping[tuple[str, str, str], Sequence[Mapping[str, Any]]],
-    checkpoint: str,
-    target: str,
-) -> Choice:
+def _choose(run: Mapping[str, Any], cells: Cells, checkpoint: str, target: str) -> Choice:
+    by, reason = _chooser(run, cells, checkpoint, target)
+    if by is None:
+        return Choice(checkpoint, target, None, reason=reason)
     scores: dict[str, float] = {}
     without: list[str] = []
     left_out: list[str] = []
     for intermediate in run["intermediates"]:
-        mine = cells.get((checkpoint, target, intermediate), ())
+        mine, theirs = (cells.get((checkpoint, one, intermediate), ()) for one in (target, by))
         if not mine:
             continue
-        if any(cell["status"] not in ("passed", "xpassed") for cell in mine):
+        if any(cell["status"] not in ("passed", "xpassed") for cell in (*mine, *theirs)):
             left_out.append(intermediate)
-        elif any(cell.get("dev") is None for cell in mine):
+        elif not theirs or any(cell.get("dev") is None for cell in theirs):
             without.append(intermediate)
         else:
-            scores[intermediate] = statistics.fmean(cell["dev"] for cell in mine)
+            scores[intermediate] = statistics.fmean(cell["dev"] for cell in theirs)
+    other = "" if by == target else by
     if without:
-        reason = "no score on English dev" + ("" if not scores else f" for {listed(without)}")
-        return Choice(checkpoint, target, None, reason=reason)
+        none = Choice(checkpoint, target, None, chosen_by=other)
+        return replace(none, reason=f"no score on {none.words}" + ("" if not scores else f" for {listed(without)}"))
     if not scores:
-        return Choice(checkpoint, target, None, reason="no cell passed")
-    sign = 1 if run["tasks"][target].get("higher_dev_is_better", True) else -1
+        return Choice(checkpoint, target, None, reason="no cell passed", chosen_by=other)
+    sign = 1 if run["tasks"][by].get("higher_dev_is_better", True) else -1
     best = max(scores, key=lambda name: sign * scores[name])
     reason = f"not in the choice, failed or skipped: {listed(left_out)}" if left_out else ""
-    return Choice(checkpoint, target, best, scores[best], reason)
+    return Choice(checkpoint, target, best, scores[best], reason, other)
+
+
+def _chooser(run: Mapping[str, Any], cells: Cells, checkpoint: str, target: str) -> tuple[str | None, str]:
+    """The target whose dev scores choose: itself, or the first of its `choose_by` that has some; else why none does.
+
+    Runs stored before there was `choose_by` have none.
+    """
+    named = run["tasks"][target].get("choose_by") or ()
+    if not named:
+        return target, ""
+    looked = []
+    for one in named:
+        if one not in run["targets"]:
+            looked.append(f"{one}, no target of this run")
+            continue
+        found = (cells.get((checkpoint, one, intermediate), ()) for intermediate in run["intermediates"])
+        if any(cell.get("dev") is not None for row in found for cell in row):
+            return one, ""
+        looked.append(f"{one}, which has no dev score")
+    return None, f"to be chosen by the dev of {', or of '.join(looked)}"
 
 
 def chosen_side(checkpoint: str, choices: Iterable[Choice], rows: Mapping[tuple[str, str], Side]) -> Side:

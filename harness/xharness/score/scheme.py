@@ -29,7 +29,8 @@ from xharness.spec.parse import Document, read_document, validate
 
 Layout = Literal["labels", "tags", "pairs", "answers", "ranking", "choices"]
 """What a submission file holds: one label a line; one tag a line and a blank line between sentences; one
-`source<TAB>target` pair a line; SQuAD json against an id -> text map; an id -> ids map; one json object a line."""
+`source<TAB>target` pair a line; SQuAD json against an id -> text map; a query's id -> ranked ids; one json object a
+line."""
 
 
 class SchemeTask(Spec):

@@ -91,6 +91,10 @@ def task_problems(task: Task, document: Document, before: Sequence[Problem] = ()
     """Everything in a task file that is named twice or leads nowhere, less what follows from the problems `before`."""
     yield from twice(document, ("labels",), task.labels)
     yield from twice(document, ("also",), task.also)
+    yield from twice(document, ("choose_by",), task.choose_by)
+    if task.name in task.choose_by:
+        what = "a target is chosen by its own dev set anyway, if it has one; leave its name out."
+        yield document.problem(("choose_by",), what, value=task.name)
     if task.labels and not told(before, document, "labels"):
         for spelling, label in task.label_map.items():
             if label not in task.labels:

@@ -146,6 +146,12 @@ def _is_encoding(name: str) -> bool:
     return True
 
 
+def _as_names(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_names, json_schema_input_type=str | tuple[str, ...])]
+"""One name, or several."""
 Sources = Annotated[tuple[Source, ...], BeforeValidator(_as_list, json_schema_input_type=Source | tuple[Source, ...])]
 
 
@@ -221,6 +227,9 @@ class Task(Spec):
     tune_first: tuple[str, ...] = ()
     """Tasks that are trained before, one stage each with its own recipe. Of a head of the same family the next begins
     with its weights: XTREME-R trains Social IQa, then COPA."""
+    choose_by: Names = ()
+    """For a target without a dev set: the task, or tasks in order of preference, whose dev chooses its intermediate in
+    the board's row `best per target`; the first that is a target of the run and has dev scores does."""
     labels: tuple[str, ...] = ()
     """Label names in the order of their integer codes."""
     label_map: dict[str, str] = {}

@@ -33,6 +33,7 @@ TASK_FREE = {
     "codes",
     "tune_on",
     "tune_first",
+    "choose_by",
 }
 """Fields of a task that cannot change a result, or that count through fingerprints, recipe and limit."""
 

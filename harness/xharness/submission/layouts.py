@@ -33,6 +33,10 @@ class File:
         """Note a fault at a line, or of the whole file."""
         self.faults.append(Problem(f"{self.path}:{line}" if line else str(self.path), what, hint))
 
+    def fault_at(self, key: str, what: str) -> None:
+        """Note a fault where a JSON string stands, which is only looked for if the fault will be told."""
+        self.fault(self.line_of(key) if len(self.faults) < SHOWN else None, what)
+
     def told(self) -> list[Problem]:
         """The first faults, and how many more there are."""
         more = len(self.faults) - SHOWN
@@ -76,6 +80,8 @@ class Pair:
 
     predictions: Sequence[Any]
     references: Sequence[Any]
+    unanswered: int = 0
+    """Queries without a prediction, where the layout lets them count as nothing found."""
 
 
 def read_pair(predictions: Path, labels: Path, task: SchemeTask) -> Pair:
@@ -201,7 +207,18 @@ def _choices(file: File, task: SchemeTask) -> list[Any]:
 
 
 def _read_answers(predicted: File, gold: File, task: SchemeTask) -> Pair:
-    return _by_id(predicted, gold, _squad(gold), str, "a text")
+    wanted, answers = _squad(gold), predicted.json()
+    if not isinstance(answers, dict):
+        if not predicted.faults:
+            predicted.fault(None, "must be a map from id to a text.")
+        return Pair([], [golds for _, golds in wanted])
+    for name, _ in wanted:
+        if name not in answers:
+            line = gold.line_of(name)
+            predicted.fault(None, f"has nothing for id {name!r} of {gold.path}{f':{line}' if line else ''}.")
+        elif not isinstance(answers[name], str):
+            predicted.fault_at(name, f"id {name!r} must have a text, found {answers[name]!r}.")
+    return Pair([answers.get(name) for name, _ in wanted], [golds for _, golds in wanted])
 
 
 def _squad(file: File) -> list[tuple[str, list[str]]]:
@@ -224,33 +241,51 @@ def _squad(file: File) -> list[tuple[str, list[str]]]:
 
 
 def _read_ranking(predicted: File, gold: File, task: SchemeTask) -> Pair:
+    """Each query's ranked ids against its relevant ones. A query without a ranking has found nothing.
+
+    So has it in google-research/xtreme third_party/utils_mewslix.py, evaluate(); a query that the labels lack, which
+    is only counted there, is a fault here.
+    """
+    wanted, ranked = _relevant(gold), predicted.json()
+    if not isinstance(ranked, dict):
+        if not predicted.faults:
+            predicted.fault(None, "must be a map from id to a ranked list of ids.")
+        return Pair([], list(wanted.values()))
+    for name, ids in ranked.items():
+        if name not in wanted and not gold.faults:
+            predicted.fault_at(name, f"query {name!r} is not in {gold.path}.")
+        elif what := _not_ranked(ids):
+            predicted.fault_at(name, f"id {name!r} {what}")
+    predictions = [ranked.get(name, []) for name in wanted]
+    return Pair(predictions, list(wanted.values()), sum(name not in ranked for name in wanted))
+
+
+def _relevant(gold: File) -> dict[str, list[str]]:
+    """Query -> its relevant ids."""
     content = gold.json()
-    wanted: list[tuple[str, list[str]]] = []
+    wanted: dict[str, list[str]] = {}
     if isinstance(content, dict):
         for name, ids in content.items():
             if not isinstance(ids, list) or not ids:
-                gold.fault(gold.line_of(name), f"query {name!r} must have a list of relevant ids.")
+                gold.fault_at(name, f"query {name!r} must have a list of relevant ids.")
             else:
-                wanted.append((name, [str(one).strip() for one in ids]))
+                wanted[name] = [str(one).strip() for one in ids]
     elif not gold.faults:
         gold.fault(None, "must hold an id -> ids map.")
-    return _by_id(predicted, gold, wanted, list, "a ranked list of ids")
+    return wanted
 
 
-def _by_id(predicted: File, gold: File, wanted: Sequence[tuple[str, Any]], kind: type, called: str) -> Pair:
-    """The prediction for each wanted id, in order."""
-    answers = predicted.json()
-    if not isinstance(answers, dict):
-        if not predicted.faults:
-            predicted.fault(None, f"must be a map from id to {called}.")
-        return Pair([], [reference for _, reference in wanted])
-    for name, _ in wanted:
-        if name not in answers:
-            line = gold.line_of(name)
-            predicted.fault(None, f"has nothing for id {name!r} of {gold.path}{f':{line}' if line else ''}.")
-        elif not isinstance(answers[name], kind):
-            predicted.fault(predicted.line_of(name), f"id {name!r} must have {called}, found {answers[name]!r}.")
-    return Pair([answers.get(name) for name, _ in wanted], [reference for _, reference in wanted])
+def _not_ranked(ids: Any) -> str:
+    """What is wrong with a ranking; empty if nothing is."""
+    if not isinstance(ids, list):
+        return f"must have a ranked list of ids, found {ids!r}."
+    places: dict[str, int] = {}
+    for rank, one in enumerate(ids, start=1):
+        if not isinstance(one, str):
+            return f"must have ids as texts, found {one!r} at rank {rank}."
+        if places.setdefault(one, rank) != rank:
+            return f"has {one!r} at ranks {places[one]} and {rank}; a candidate has one place."
+    return ""
 
 
 READERS: Mapping[str, Callable[[File, File, SchemeTask], Pair]] = {
@@ -306,6 +341,10 @@ def _write_map(rows: Rows, task: SchemeTask, gold: bool) -> str:
     return json.dumps(dict(rows), ensure_ascii=False, indent=1) + "\n"
 
 
+def _write_rankings(rows: Rows, task: SchemeTask, gold: bool) -> str:
+    return _write_map([(name, [str(one) for one in ids]) for name, ids in rows], task, gold)
+
+
 def _write_answers(rows: Rows, task: SchemeTask, gold: bool) -> str:
     if not gold:
         return _write_map(rows, task, gold)
@@ -320,5 +359,5 @@ WRITERS: Mapping[str, Callable[[Rows, SchemeTask, bool], str]] = {
     "pairs": _write_pairs,
     "choices": _write_choices,
     "answers": _write_answers,
-    "ranking": _write_map,
+    "ranking": _write_rankings,
 }

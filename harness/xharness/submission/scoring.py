@@ -38,9 +38,10 @@ def score_folder(predictions: Path, labels: Path, scheme: Scheme, partial: bool 
     """Per task and language, per group, overall; every value from 0 to 100.
 
     {"tasks": {"xnli": {"accuracy": {"ar": ..}, "average": ..}}, "groups": {"qa": ..}, "average": ..,
-    "missing": {"average": ["tatoeba"], ..}, "missing_languages": {"udpos": ["af"], ..}, "ignored": [..]}. An average
-    with a missing task or language is None, and `missing` and `missing_languages` say which; `ignored` are folders and
-    files of predictions that the scheme does not know.
+    "missing": {"average": ["tatoeba"], ..}, "missing_languages": {"udpos": ["af"], ..}, "unanswered": {"mewslix":
+    {"ta": 3}}, "ignored": [..]}. An average with a missing task or language is None, and `missing` and
+    `missing_languages` say which; `unanswered` counts the queries without a ranking, which score nothing; `ignored` are
+    folders and files of predictions that the scheme does not know.
     A task is scored when both folders have it; DataError names every malformed or mismatched file, and, unless what is
     there is to be scored (`partial`), the languages that are missing.
     """
@@ -49,6 +50,7 @@ def score_folder(predictions: Path, labels: Path, scheme: Scheme, partial: bool 
     problems = [] if partial else _told_absent(absent, tasks, scheme)
     values: dict[str, dict[str, dict[str, float]]] = {name: {} for name in tasks}
     heads: dict[str, dict[str, float | None]] = {name: {} for name in tasks}
+    unanswered: dict[str, dict[str, int]] = {}
     for name, languages in tasks.items():
         for language in languages:
             if any(language in missing for missing in absent[name].values()):
@@ -60,6 +62,8 @@ def score_folder(predictions: Path, labels: Path, scheme: Scheme, partial: bool 
             except DataError as error:
                 problems.extend(p if p.where else Problem(str(predictions / file), p.what) for p in error.problems)
                 continue
+            if pair.unanswered:
+                unanswered.setdefault(name, {})[language] = pair.unanswered
             for value, number in found.items():
                 values[name].setdefault(value, {})[language] = number
     if problems:
@@ -68,6 +72,7 @@ def score_folder(predictions: Path, labels: Path, scheme: Scheme, partial: bool 
         raise DataError(Problem(str(predictions), f"has no file that {labels} has too: nothing can be scored."))
     return {
         **_summary(scheme, heads, tasks, values),
+        "unanswered": unanswered,
         "ignored": _ignored(predictions, tasks, scheme),
     }
 
