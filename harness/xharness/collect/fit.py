@@ -16,6 +16,7 @@ from xharness.adapter import (
     installed_adapters,
     load_adapter,
 )
+from xharness.collect.analyses import analysis_problems
 from xharness.collect.patterns import check_patterns
 from xharness.errors import Problem, UsageError, listed, nearest
 from xharness.metrics import Metric, known_metrics, metric
@@ -59,6 +60,7 @@ def check_fit(loaded: Loaded) -> None:
         problems += _task(name, task, loaded)
         problems += _choosers(name, task, loaded)
     problems += _roles(loaded)
+    problems += analysis_problems(loaded)
     if problems:
         raise UsageError(*dict.fromkeys(problems))
 

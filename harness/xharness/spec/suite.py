@@ -132,6 +132,18 @@ class Expect(Spec):
             raise ValueError("an expectation needs at_least or at_most")
 
 
+class AnalysisOf(Spec):
+    """A question that is answered from what a run has stored."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    """Of its page and files."""
+    kind: str
+    """An analysis: `slices`, `families`, …, or one of yours."""
+    title: str = ""
+    options: dict[str, Any] = {}
+    """Settings of the analysis, checked by it."""
+
+
 class Profile(Spec):
     """A named size of the same suite."""
 
@@ -182,4 +194,6 @@ class Suite(Spec):
     baselines: tuple[str, ...] = ()
     """Baseline files shown with --baselines."""
     expect: tuple[Expect, ...] = ()
+    analysis: tuple[AnalysisOf, ...] = ()
+    """What is asked of the run."""
     citation: str = ""

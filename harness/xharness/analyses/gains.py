@@ -1,0 +1,143 @@
+"""Gains: what each row gains over `none` by each target, under one or several metrics, with its interval."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from xharness.analysis import Answer, Figure, Table
+from xharness.errors import DataError, Problem, listed
+from xharness.score.statistics import RESAMPLES, bootstrap, holm, interval, observed, p_value
+from xharness.spec.load import NONE
+from xharness.study import Study
+
+
+class Options(BaseModel):
+    """Settings of the gains."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    targets: tuple[str, ...] = ()
+    """All of the run if not said."""
+    metrics: tuple[str, ...] = ()
+    """Metrics that a target may have beside its own; those that it lacks are left out. Its own if none is said."""
+    beside: tuple[str, ...] = ()
+    """Metrics that are shown without a test: `same_language_at_20`."""
+    resamples: int = Field(default=RESAMPLES, ge=100)
+
+
+class Gains:
+    """What intermediates gain, target by target and metric by metric."""
+
+    name: ClassVar[str] = "gains"
+    options: ClassVar[type[BaseModel]] = Options
+
+    def answer(self, study: Study, options: Options) -> Answer:
+        """A table of gains with intervals, and a figure of them."""
+        targets = options.targets or tuple(study.run["targets"])
+        lines: list[tuple[Any, ...]] = []
+        for checkpoint in study.checkpoints:
+            for target in targets:
+                for metric in options.metrics or (study.run["tasks"][target]["metric"],):
+                    lines += _lines(study, checkpoint, target, metric, options)
+        if not lines:
+            what = "no row has a score beside `none` on these targets under these metrics."
+            raise DataError(Problem("analysis gains", what, "Run the cells of `none` and of an intermediate."))
+        adjusted = holm([line[-1] for line in lines])
+        rows = tuple((*line, p) for line, p in zip(lines, adjusted, strict=True))
+        columns = (
+            "checkpoint",
+            "intermediate",
+            "target",
+            "metric",
+            "none",
+            "score",
+            "gain",
+            "low",
+            "high",
+            "p",
+            "p Holm",
+        )
+        table = Table("gains", "Gain over no intermediate", columns, rows, "Intervals: 95 %, paired bootstrap.")
+        tables = [table, *_beside(study, targets, options.beside)]
+        return Answer(_words(rows), tuple(tables), (_figure(rows),), tuple(_notes(study, targets)))
+
+
+def _lines(study: Study, checkpoint: str, target: str, metric: str, options: Options) -> list[tuple[Any, ...]]:
+    """A line for each intermediate."""
+    task, found = study.run["tasks"][target], []
+    if metric not in (task["metric"], *task["also"]):
+        return []
+    plain = study.rows.get((checkpoint, NONE))
+    for intermediate in study.intermediates(checkpoint):
+        side = study.rows[checkpoint, intermediate]
+        if plain is None or target not in plain.targets or target not in side.targets:
+            continue
+        pair = [
+            (name, replace(held.targets[target], metric=metric)) for name, held in ((NONE, plain), (intermediate, side))
+        ]
+        from xharness.score.matching import matched
+
+        sample = matched(target, pair)
+        draws = bootstrap(sample, options.resamples).mean(axis=1)
+        before, after = observed(sample).mean(axis=0).tolist()
+        change = draws[:, 1] - draws[:, 0]
+        low, high = interval(change)
+        found.append(
+            (checkpoint, intermediate, study.title(target), metric, before, after, after - before, low, high,
+             p_value(change))
+        )  # fmt: skip
+    return found
+
+
+def _words(rows: tuple[tuple[Any, ...], ...]) -> tuple[str, ...]:
+    def named(kept: list[tuple[Any, ...]]) -> str:
+        return listed([f"{r[1]} on {r[2]} by {r[3]} ({r[6]:+.1f}, {r[7]:+.1f} to {r[8]:+.1f})" for r in kept])
+
+    sure = [row for row in rows if row[-1] < 0.05]
+    up, down = [r for r in sure if r[6] > 0], [r for r in sure if r[6] < 0]
+    said = []
+    said.append(f"Larger than chance are the gains of {named(up)}." if up else "No gain is larger than chance.")
+    if down:
+        said.append(f"Larger than chance are the losses of {named(down)}.")
+    undecided = len(rows) - len(sure)
+    if undecided:
+        said.append(f"Of {len(rows)} differences {undecided} may be chance (Holm's correction over all, 0.05).")
+    return tuple(said)
+
+
+def _beside(study: Study, targets: tuple[str, ...], metrics: tuple[str, ...]) -> list[Table]:
+    """Scores without a test."""
+    rows = []
+    for (checkpoint, intermediate), side in study.rows.items():
+        for target in targets:
+            for metric in metrics:
+                held = study.scores((checkpoint, intermediate), target, metric) if target in side.targets else {}
+                if held:
+                    mean = sum(held.values()) / len(held)
+                    rows.append((checkpoint, intermediate, study.title(target), metric, mean))
+    columns = ("checkpoint", "intermediate", "target", "metric", "mean over languages")
+    return [Table("beside", "Beside them", columns, tuple(rows))] if rows else []
+
+
+def _notes(study: Study, targets: tuple[str, ...]) -> list[str]:
+    notes = study.absent(targets)
+    if all(len(study.seeds(row, target)) < 2 for row in study.rows for target in targets):
+        notes.append("one seed: the intervals hold for other examples, and say nothing of other seeds")
+    return notes
+
+
+def _figure(rows: tuple[tuple[Any, ...], ...]) -> Figure:
+    def draw(axes: Any) -> None:
+        places = range(len(rows))[::-1]
+        for place, row in zip(places, rows, strict=True):
+            axes.plot([row[7], row[8]], [place, place], color="0.4", marker="", linewidth=1)
+            axes.plot([row[6]], [place], color="black", marker="o", fillstyle="full" if row[-1] < 0.05 else "none")
+        axes.axvline(0, color="0.7", linewidth=0.8, marker="")
+        axes.set_yticks(list(places), [f"{r[1]}, {r[2]}, {r[3]}" for r in rows])
+        axes.set_xlabel("gain over none, points (95 % interval; filled: Holm p < 0.05)")
+
+    height = max(1.6, 0.6 + 0.17 * len(rows))
+    return Figure("gains", "Gains over no intermediate", "gains", draw, columns=2, height=height)

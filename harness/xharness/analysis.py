@@ -1,0 +1,102 @@
+"""The analysis: from what a run has stored to the tables, figures and sentences that answer a question.
+
+Found as an adapter is: by the entry point group `xharness.analyses`, or as a class with `answer` in a Python file that
+the suite names under `plugins`. Importing an analysis' module must not import torch or matplotlib: `xharness check`
+reads its options without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+from pydantic import BaseModel
+
+from xharness.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from xharness.study import Study
+
+GROUP = "xharness.analyses"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under named columns; numbers stay numbers, so that its CSV has every digit."""
+
+    name: str
+    """Also of its CSV file."""
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure, and the table that has its numbers."""
+
+    name: str
+    """Also of its PNG and SVG files."""
+    title: str
+    table: str
+    draw: Callable[[Any], None]
+    """Takes matplotlib's Axes."""
+    columns: int = 1
+    """Of a two-column paper: one wide, or both."""
+    height: float = 2.6
+    """Inches."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an analysis found."""
+
+    sentences: tuple[str, ...]
+    """The answer in words, made from the numbers: two or three sentences."""
+    tables: tuple[Table, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a reader must know: cells that are missing, slices that are too small, how intervals were made."""
+
+
+@runtime_checkable
+class Analysis(Protocol):
+    """What the harness asks of every analysis."""
+
+    name: ClassVar[str]
+    options: ClassVar[type[BaseModel]]
+    """Frozen pydantic type of the suite's `options` table."""
+
+    def answer(self, study: Study, options: Any) -> Answer:
+        """The answer from a stored run; HarnessError where the run lacks what it needs."""
+
+
+_loaded: dict[str, Analysis] = {}
+
+
+def installed_analyses() -> dict[str, Any]:
+    """Name -> entry point of every analysis installed on this machine; nothing is imported."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def known_analyses() -> Sequence[str]:
+    """Names of the installed ones and of those of plug-ins."""
+    return tuple(dict.fromkeys((*installed_analyses(), *_loaded)))
+
+
+def load_analysis(name: str) -> Analysis:
+    """The analysis called `name`; UsageError that names the nearest ones."""
+    if name not in _loaded:
+        points = installed_analyses()
+        if name not in points:
+            raise UsageError(f"no analysis is called '{name}'. {nearest(name, known_analyses())}")
+        _loaded[name] = points[name].load()()
+    return _loaded[name]
+
+
+def register_analysis(analysis: Analysis) -> None:
+    """Make an analysis known by its name, as a plug-in file of a suite does."""
+    _loaded[analysis.name] = analysis

@@ -1,0 +1,39 @@
+"""Checks of a suite's analyses: that there is one of the kind, and that its options are of its types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from xharness.analysis import known_analyses, load_analysis
+from xharness.errors import Problem, UsageError, nearest
+from xharness.spec.load import Loaded
+from xharness.spec.parse import validate
+
+
+def analysis_problems(loaded: Loaded) -> Iterator[Problem]:
+    """What is wrong with them, at its line."""
+    document, seen = loaded.document, set()
+    for number, asked in enumerate(loaded.suite.analysis):
+        path = ("analysis", number)
+        if asked.name in seen:
+            yield document.problem((*path, "name"), f"two analyses are called '{asked.name}'.", value=asked.name)
+        seen.add(asked.name)
+        if asked.kind not in known_analyses():
+            # It may be the analysis of a plug-in that could not be loaded.
+            if not loaded.told(document, "plugins"):
+                what = f"there is no analysis of the kind '{asked.kind}'."
+                yield document.problem((*path, "kind"), what, nearest(asked.kind, known_analyses()), asked.kind)
+            continue
+        options = load_analysis(asked.kind).options
+        places = dict.fromkeys(asked.options, (document, (*path, "options")))
+        try:
+            made = validate(options, asked.options, document, ("options",), places)
+        except UsageError as error:
+            yield from error.problems
+            continue
+        known = {"targets": loaded.targets, "intermediates": loaded.intermediates}
+        for key, names in known.items():
+            for name in getattr(made, key, None) or ():
+                if name not in names:
+                    what = f"'{name}' is none of the {key} of this profile."
+                    yield document.problem((*path, "options", key), what, nearest(name, names), name)

@@ -1,0 +1,141 @@
+"""The answers of a suite's analyses: made from a stored run, written as a page, CSV and figures."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xharness.analysis import Answer, Figure, Table, load_analysis
+from xharness.errors import HarnessError, UsageError, nearest
+from xharness.spec.suite import AnalysisOf
+from xharness.study import Study
+
+WIDTHS = {1: 3.35, 2: 6.9}
+"""Inches of one column and of both, of a two-column paper."""
+CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+"""Okabe and Ito's colours, which the colour-blind tell apart; marks differ too, so that grey is enough."""
+MARKS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An analysis of a suite and what it found, or why it found nothing."""
+
+    asked: AnalysisOf
+    answer: Answer | None
+    reason: str = ""
+
+
+def answered(study: Study, names: Sequence[str] = ()) -> Iterator[Answered]:
+    """The answers of a suite's analyses, or of some of them; UsageError for a name that it does not have."""
+    known = {asked.name: asked for asked in study.loaded.suite.analysis}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"the suite has no analysis '{name}'. {nearest(name, known)}")
+    for name in names or known:
+        asked = known[name]
+        analysis = load_analysis(asked.kind)
+        try:
+            yield Answered(asked, analysis.answer(study, analysis.options(**asked.options)))
+        except HarnessError as error:
+            yield Answered(asked, None, str(error))
+
+
+def write_answer(found: Answered, title: str, note: str, out: Path) -> list[Path]:
+    """Write NAME.md, a CSV for each table, a PNG and an SVG for each figure; the files, the page first."""
+    out.mkdir(parents=True, exist_ok=True)
+    name, answer = found.asked.name, found.answer
+    page = out / f"{name}.md"
+    written = [page]
+    if answer is None:
+        page.write_text(_head(found, title, note) + f"No answer: {found.reason}\n", encoding="utf-8")
+        return written
+    for table in answer.tables:
+        path = out / f"{name}-{table.name}.csv"
+        path.write_text(_csv(table), encoding="utf-8")
+        written.append(path)
+    for figure in answer.figures:
+        written += _drawn(figure, out / f"{name}-{figure.name}")
+    page.write_text(_head(found, title, note) + _page(name, answer), encoding="utf-8")
+    return written
+
+
+def _head(found: Answered, title: str, note: str) -> str:
+    about = f"*{title}*" + (f" — {note}" if note else "")
+    return f"# {found.asked.title or found.asked.name}\n\n{about}\n\n"
+
+
+def _page(name: str, answer: Answer) -> str:
+    parts = [" ".join(answer.sentences)]
+    for table in answer.tables:
+        parts.append(f"## {table.title}\n\n{_markdown(table)}" + (f"\n\n{table.note}" if table.note else ""))
+        parts += [
+            f"![{figure.title}]({name}-{figure.name}.png)\n\n{figure.title}. Numbers: `{name}-{figure.table}.csv`."
+            for figure in answer.figures
+            if figure.table == table.name
+        ]
+    if answer.notes:
+        parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in answer.notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def cell_text(value: Any) -> str:
+    """A value for people: numbers to one digit, three where they are small; empty for None."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.1f}" if abs(value) >= 1 or value == 0 else f"{value:.3f}"
+    return str(value)
+
+
+def _markdown(table: Table) -> str:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    numeric = [
+        all(isinstance(row[i], (int, float, type(None))) for row in table.rows) for i in range(len(table.columns))
+    ]
+    rule = "|" + "|".join("---:" if right else "---" for right in numeric) + "|"
+    return "\n".join([line(table.columns), rule, *(line([cell_text(v) for v in row]) for row in table.rows)])
+
+
+def _csv(table: Table) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows([["" if v is None else v for v in row] for row in table.rows])
+    return stream.getvalue()
+
+
+def _drawn(figure: Figure, stem: Path) -> list[Path]:
+    """Both files of a figure, in a style that is read in grey and at the width of a column."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from cycler import cycler
+    from matplotlib import pyplot
+
+    style = {
+        "font.size": 8.0,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.prop_cycle": cycler(color=CYCLE) + cycler(marker=MARKS),
+        "lines.markersize": 4.0,
+        "legend.frameon": False,
+        "svg.hashsalt": "xharness",
+        "savefig.dpi": 200,
+    }
+    with matplotlib.rc_context(style):  # type: ignore[arg-type]
+        drawing, axes = pyplot.subplots(figsize=(WIDTHS[figure.columns], figure.height), layout="constrained")
+        try:
+            figure.draw(axes)
+            files = [stem.with_name(f"{stem.name}{suffix}") for suffix in (".png", ".svg")]
+            drawing.savefig(files[0], metadata={"Software": None})
+            drawing.savefig(files[1], metadata={"Date": None})
+        finally:
+            pyplot.close(drawing)
+    return files

@@ -1,0 +1,114 @@
+"""A stored run as analyses read it: scores by row, outcomes example by example, the examples themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xharness.adapter import Example, unfolded
+from xharness.board.grid import languages_of
+from xharness.data.examples import examples
+from xharness.errors import DataError, Problem, listed
+from xharness.metrics.base import Array
+from xharness.record import Record
+from xharness.score.matching import Side, matched, sides_of
+from xharness.score.statistics import Sample
+from xharness.spec.load import NONE, Loaded
+
+Row = tuple[str, str]
+"""Checkpoint and intermediate."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a run has stored, and the suite that it ran."""
+
+    loaded: Loaded
+    run: Mapping[str, Any]
+    records: Sequence[Record]
+    folder: Callable[[str], Path]
+    """Where a step's output lies, by its key."""
+
+    @cached_property
+    def languages(self) -> dict[str, list[str]]:
+        """Target -> the languages that its average needs."""
+        return languages_of(self.run)
+
+    @cached_property
+    def rows(self) -> dict[Row, Side]:
+        """The rows that have scores, in the grid's order."""
+        return sides_of(self.run, self.records, self.folder, self.languages)
+
+    @property
+    def checkpoints(self) -> list[str]:
+        """Checkpoints with scores, in the grid's order."""
+        return list(dict.fromkeys(checkpoint for checkpoint, _ in self.rows))
+
+    def intermediates(self, checkpoint: str) -> list[str]:
+        """The rows of a checkpoint beside `none`."""
+        return [name for held, name in self.rows if held == checkpoint and name != NONE]
+
+    def title(self, target: str) -> str:
+        """A target's name for people."""
+        return str(self.run["tasks"][target]["title"])
+
+    def scores(self, row: Row, target: str, metric: str | None = None) -> dict[str, float]:
+        """Language -> score, the mean over seeds; languages that a seed lacks are left out."""
+        side = self.rows.get(row)
+        if side is None or target not in side.targets:
+            return {}
+        scored = side.targets[target]
+        found = {language: scored.mean(language, metric) for language in self.languages[target]}
+        return {language: value for language, value in found.items() if value is not None}
+
+    def seeds(self, row: Row, target: str) -> tuple[int, ...]:
+        """The seeds with a score."""
+        side = self.rows.get(row)
+        return side.targets[target].seeds if side and target in side.targets else ()
+
+    def sample(self, target: str, rows: Sequence[Row]) -> Sample:
+        """The outcomes of several rows on the same examples; DataError where they are not on the same."""
+        named = [(f"{i}[{c}]", self.rows[c, i].targets[target]) for c, i in rows]
+        return matched(target, named)
+
+    def outcomes(self, target: str, row: Row, language: str) -> tuple[list[str], Array]:
+        """Ids of the examples, and each one's part in the score, 0 to 100, the mean over seeds [examples].
+
+        The metric must be a mean over examples (accuracy, the squads, mAP, recall): DataError for F1 over all of them.
+        """
+        from xharness.metrics import metric
+        from xharness.score.matching import read_outcomes
+
+        scored = self.rows[row].targets[target]
+        rule = metric(scored.metric)
+        found: list[Array] = []
+        ids: list[str] = []
+        for seed in scored.seeds:
+            held = read_outcomes(scored.files[seed], rule)[language]
+            if abs(float(rule.score(held.parts.sum(axis=0))) - float(np.mean(rule.score(held.parts)))) > 1e-6:
+                what = f"the metric {rule.name} is no mean over examples, so that one example has no score of its own."
+                raise DataError(Problem(f"target {target}", what))
+            if ids and held.ids != ids:
+                raise DataError(Problem(f"target {target}, {language}", "its seeds were tested on other examples."))
+            ids = held.ids
+            found.append(np.asarray(rule.score(held.parts)))
+        return ids, np.mean(found, axis=0)
+
+    def examples(self, target: str, language: str) -> dict[str, Example]:
+        """Id -> example of a target's test split, as the run had them."""
+        task = self.loaded.tasks[target]
+        rows = examples(task, "test", language, self.loaded.limit_of(target))
+        return {str(example["id"]): example for example in unfolded(task, rows, False)}
+
+    def absent(self, targets: Sequence[str]) -> list[str]:
+        """A sentence for every way in which cells of these targets have no score."""
+        found: dict[str, list[str]] = {}
+        for cell in self.run["cells"]:
+            if cell["target"] in targets and cell["status"] not in ("passed", "xpassed"):
+                found.setdefault(cell["status"], []).append(cell["name"])
+        return [f"{len(names)} cells {status}, and left out: {listed(names)}" for status, names in found.items()]
