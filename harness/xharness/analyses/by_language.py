@@ -11,16 +11,17 @@ from xharness.errors import HarnessError, listed
 from xharness.languages import SIZES, UNSEEN, Language, languages
 from xharness.metrics.base import Array
 from xharness.score.averages import ENGLISH, UNKNOWN
+from xharness.score.grouping import Tested, rank_correlation
 from xharness.score.statistics import bootstrap, interval, p_value
 from xharness.spec.load import NONE
-from xharness.study import Row, Study
+from xharness.study import Study
 
 DISTANCES = ((0.4, "0.4 and more"), (0.2, "0.2 to 0.4"), (0.0, "below 0.2"))
 """Lower bound and name of each bucket of the distance from English, farthest first."""
 
 
 @dataclass(frozen=True)
-class Table:
+class LanguageScores:
     """The scores of some rows of one checkpoint on one target."""
 
     target: str
@@ -46,7 +47,7 @@ class Table:
 
 def scores_by_language(
     study: Study, checkpoint: str, target: str, resamples: int, rows: Sequence[str] = ()
-) -> Table | None:
+) -> LanguageScores | None:
     """The scores of a checkpoint's rows (or of some) on a target; None where fewer than two have any."""
     names = [n for n in rows or (NONE, *study.intermediates(checkpoint)) if study.scores((checkpoint, n), target)]
     if len(names) < 2:
@@ -65,7 +66,7 @@ def scores_by_language(
             draws = found[:, [sample.languages.index(code) for code in common]]
     except HarnessError as error:
         notes.append(f"{study.title(target)}: no intervals, for want of outcomes: {error}")
-    return Table(target, tuple(names), common, values, draws, tuple(notes))
+    return LanguageScores(target, tuple(names), common, values, draws, tuple(notes))
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,10 @@ class Value:
         return f"{self.value:+.1f} ({self.low:+.1f} to {self.high:+.1f})"
 
 
+Number = tuple[float, Array | None]
+"""A number and its resamples [resamples], if there are any."""
+
+
 def valued(value: float, draws: Array | None) -> Value:
     """A number and its resamples as a value with an interval."""
     if draws is None:
@@ -91,20 +96,20 @@ def valued(value: float, draws: Array | None) -> Value:
     return Value(value, *interval(draws), p_value(draws))
 
 
-def mean_of(parts: Sequence[tuple[float, Array | None]]) -> tuple[float, Array | None]:
+def mean_of(parts: Sequence[Number]) -> Number:
     """The mean of several numbers and of their resamples, none of which is there if one of them has none."""
     draws = [drawn for _, drawn in parts if drawn is not None]
     mean = float(np.mean([value for value, _ in parts]))
     return mean, np.mean(draws, axis=0) if len(draws) == len(parts) else None
 
 
-def less(left: tuple[float, Array | None], right: tuple[float, Array | None]) -> tuple[float, Array | None]:
+def less(left: Number, right: Number) -> Number:
     """The difference of two numbers and of their resamples."""
     drawn = None if left[1] is None or right[1] is None else left[1] - right[1]
     return left[0] - right[0], drawn
 
 
-def score_in(table: Table, row: str, codes: Sequence[str]) -> tuple[float, Array | None]:
+def score_in(table: LanguageScores, row: str, codes: Sequence[str]) -> Number:
     """The mean of a row's scores over languages, and its resamples."""
     return mean_of([(table.of(row, code), table.drawn(row, code)) for code in codes])
 
@@ -152,15 +157,29 @@ def grouped(codes: Sequence[str], by: str) -> dict[str, list[str]]:
 
 
 TRAITS: Mapping[str, Callable[[Language], float | None]] = {
-    "log of pretraining size": lambda language: None if language.cc100_gib is None else float(np.log(language.cc100_gib)),
+    "log of pretraining size": lambda language: (
+        None if language.cc100_gib is None else float(np.log(language.cc100_gib))
+    ),
     "distance from English": lambda language: language.syntax_distance,
 }
 """What values of languages are correlated with."""
 
 
-def trait(codes: Sequence[str], name: str) -> list[float | None]:
-    """A trait of languages; None where it is not known."""
-    return [None if (language := known(code)) is None else TRAITS[name](language) for code in codes]
+def trait(code: str, name: str) -> float | None:
+    """A trait of a language; None where it is not known."""
+    language = known(code)
+    return None if language is None else TRAITS[name](language)
+
+
+def correlated(values: Mapping[str, Number], name: str) -> Tested:
+    """Spearman's correlation of values by language with a trait that is known of all of them."""
+    found = [trait(code, name) for code in values]
+    draws = [drawn for _, drawn in values.values() if drawn is not None]
+    return rank_correlation(
+        np.asarray(found, dtype=np.float64),
+        np.asarray([value for value, _ in values.values()]),
+        np.stack(draws, axis=1) if values and len(draws) == len(values) else None,
+    )
 
 
 SOURCES = (

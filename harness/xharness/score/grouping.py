@@ -12,8 +12,10 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xharness.metrics.base import Array
 from xharness.score.statistics import interval
@@ -56,7 +58,7 @@ def spearman(left: Array, right: Array) -> Array:
     one, two = (r - r.mean(axis=-1, keepdims=True) for r in (ranks(left), ranks(right)))
     size = np.sqrt((one**2).sum(axis=-1) * (two**2).sum(axis=-1))
     product = (one * two).sum(axis=-1)
-    return np.divide(product, size, out=np.full(np.shape(product), np.nan), where=size > _SAME)
+    return np.asarray(np.divide(product, size, out=np.full(np.shape(product), np.nan), where=size > _SAME))
 
 
 def rank_correlation(
@@ -130,7 +132,7 @@ def between_groups(values: Array, labels: Sequence[str], permutations: int = PER
     return Tested(float(found), p, count, exact)
 
 
-def _between(centred: Array, groups: Sequence[Array], total: float) -> Array:
+def _between(centred: Array, groups: Sequence[NDArray[Any]], total: float) -> Array:
     """1 - the variance within groups of several languages, as a share of all; along the last axis."""
     members = (centred[..., places] for places in groups)
     within = sum(((held - held.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1) for held in members)
