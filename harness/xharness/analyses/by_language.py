@@ -20,7 +20,7 @@ DISTANCES = ((0.4, "0.4 and more"), (0.2, "0.2 to 0.4"), (0.0, "below 0.2"))
 """Lower bound and name of each bucket of the distance from English, farthest first."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LanguageScores:
     """The scores of some rows of one checkpoint on one target."""
 

@@ -151,9 +151,9 @@ def _groups(gained: Sequence[Gained], title: str) -> Table:
             gain = valued(*by.mean_of([one.gain[code] for code in codes]))
             shared = [code for code in codes if code in one.others]
             other = by.mean_of([one.others[code] for code in shared])[0] if shared else None
-            more = valued(*by.mean_of([one.excess[code] for code in shared])) if shared else None
+            excess = valued(*by.mean_of([one.excess[code] for code in shared])) if shared else None
             scores = [float(np.mean([held[code][0] for code in codes])) for held in (one.none, one.score)]
-            last = (None, None, None) if more is None else (more.value, more.low, more.high)
+            last = (None, None, None) if excess is None else (excess.value, excess.low, excess.high)
             rows.append(
                 (
                     one.checkpoint,
@@ -201,7 +201,7 @@ def _ranks(gained: Sequence[Gained], title: str) -> Table:
     columns = ("checkpoint", "intermediate", "of", "with", "languages", "rho", "low", "high", "p", "p Holm", "remark")
     note = (
         "Spearman's rho over the languages other than English. p: permutations of the languages, corrected by Holm "
-        "over the table. Intervals: 95 %, bootstrap over languages, and over examples and seeds where outcomes are stored."
+        "over the table. Intervals: 95 %, bootstrap over languages, and over examples and seeds where they are stored."
     )
     return Table("ranks", "Rank correlations", columns, _corrected(lines), note)
 
