@@ -80,9 +80,11 @@ def _words(rows: tuple[tuple[Any, ...], ...]) -> list[str]:
     for title in dict.fromkeys(row[2] for row in rows):
         mine = [row for row in rows if row[2] == title]
         least = min(mine, key=lambda row: row[6])
-        below = listed([f"{r[1]} {r[6]:.1f} ({r[7]:.1f} to {r[8]:.1f})" for r in mine if r[-1] < 0.05 and r[6] > 0])
+        below = listed(
+            [f"{r[6]:.1f} ({r[7]:.1f} to {r[8]:.1f}) with {r[1]}" for r in mine if r[-1] < 0.05 and r[6] > 0]
+        )
         if below:
-            said.append(f"To target training in the languages {title} still lacks: {below} points.")
+            said.append(f"To target training in the languages {title} still lacks points: {below}.")
         else:
             said.append(
                 f"Nothing shows that {title} lacks anything to target training in the languages: "

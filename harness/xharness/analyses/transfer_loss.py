@@ -181,14 +181,13 @@ def _seen(study: Study, held: Sequence[Scored], options: Options) -> Table:
         seen = languages_seen(study, row)
         for reference in _references(row, options) if seen else ():
             for scored, title, tables in _each(held, row, reference):
-                split = [(t, [c for c in foreign(t) if c in seen], [c for c in foreign(t) if c not in seen])
-                         for t in tables]  # fmt: skip
-                split = [(table, one, two) for table, one, two in split if one and two]
-                if not split:
+                halves = [_halves(table, seen) for table in tables]
+                both = [(table, half) for table, half in zip(tables, halves, strict=True) if all(half)]
+                if not both:
                     continue
-                gains = [by.mean_of([_gain(part[0], row, reference, part[side]) for part in split]) for side in (1, 2)]
+                gains = [by.mean_of([_gain(t, row, reference, half[side]) for t, half in both]) for side in (0, 1)]
                 one, two, gap = valued(*gains[0]), valued(*gains[1]), valued(*by.less(*gains))
-                many = [len({code for part in split for code in part[side]}) for side in (1, 2)]
+                many = [len({code for _, half in both for code in half[side]}) for side in (0, 1)]
                 lines.append(
                     (scored.checkpoint, row, title, reference, many[0], one.value, one.low, one.high,
                      many[1], two.value, two.low, two.high, gap.value, gap.low, gap.high, gap.p)
@@ -200,6 +199,12 @@ def _seen(study: Study, held: Sequence[Scored], options: Options) -> Table:
         "Languages other than English that are, and are not, in the intermediate's training data; Holm over the table."
     )
     return Table("seen", "Languages seen in the intermediate, and unseen ones", columns, _with_holm(lines), note)
+
+
+def _halves(table: LanguageScores, seen: Sequence[str]) -> tuple[list[str], list[str]]:
+    """A target's languages that were seen, and the others; English in neither."""
+    codes = foreign(table)
+    return [code for code in codes if code in seen], [code for code in codes if code not in seen]
 
 
 def _gain(table: LanguageScores, row: str, reference: str, codes: Sequence[str]) -> Number:
