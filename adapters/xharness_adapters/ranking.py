@@ -257,7 +257,8 @@ def _compared(
         rows = [row for row, places in enumerate(right) if len(places) > len(out[row])]
         inputs[name] = MetricInput(
             [queries.names[row] for row in rows],
-            [[names[p] for p in found[row].tolist() if p not in out[row]][:k] for row in rows],
+            # An index that finds fewer than it should gives -1 for the others.
+            [[names[p] for p in found[row].tolist() if p >= 0 and p not in out[row]][:k] for row in rows],
             [[names[p] for p in right[row] if p not in out[row]] for row in rows],
         )
     return inputs
