@@ -7,6 +7,7 @@ languages, and in `data.pool`.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
@@ -200,6 +201,9 @@ def _require_pool(task: Task, pool: Pool, depth: Mapping[str, int]) -> None:
 def _problem(task: Task, language: str, queries: Queries, pool: Pool) -> Problem | None:
     """What keeps a language from being searched."""
     where = f"task {task.name}, test [{language}]"
+    if len(set(queries.names)) < len(queries.names):
+        ((twice, n),) = Counter(queries.names).most_common(1)
+        return Problem(where, f"{n} queries are called {twice}; each needs an id of its own.")
     lost = [n for n, keys in zip(queries.names, queries.keys, strict=True) if not any(k in pool.by_key for k in keys)]
     if lost:
         others = f" (with {len(lost) - 1} more)" if len(lost) > 1 else ""
