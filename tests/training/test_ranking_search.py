@@ -64,7 +64,8 @@ def test_an_index_finds_most_of_what_is_nearest_and_says_where_it_found_too_few(
     pool = normalised(np.concatenate([m + 0.05 * chance.normal(size=(100, 16)) for m in middles]))
     found = ranked(pool[::37], blocks_of(pool, [500]), 10, index)
     exact = by_argsort(pool[::37], pool, 10)
-    assert np.mean([len({*one} & {*other}) / 10 for one, other in zip(found.tolist(), exact.tolist(), strict=True)]) > 0.5
+    pairs = zip(found.tolist(), exact.tolist(), strict=True)
+    assert np.mean([len({*one} & {*other}) / 10 for one, other in pairs]) > 0.5
     assert (found[:, 0] == np.arange(0, len(pool), 37)).mean() > 0.9
     # Where the lists that are looked into hold fewer than k, nothing is made up.
     for row in ranked(pool[:5], [pool], 1000, index).tolist():
