@@ -232,11 +232,12 @@ class Planner:
         return tune, self._add(plan, tune, (*self._models(plan, parent), *_encoded(tune)), "target"), recipe
 
     def _head_from(self, before: str | None, name: str) -> str | None:
-        """The stage before, where its head fits the next task's: one family, the same labels."""
+        """The stage before, where its head fits the next task's: one family, the same labels if it has an output each."""
         if before is None:
             return None
         one, other = self.loaded.tasks[before], self.loaded.tasks[name]
-        return before if (one.adapter, one.labels) == (other.adapter, other.labels) else None
+        alike = one.labels == other.labels or not self._names_labels(other.adapter)
+        return before if one.adapter == other.adapter and alike else None
 
     def _retrieval(
         self, plan: Plan, cell: Cell, target: Task, origin: dict[str, Any], parent: str | None
