@@ -232,7 +232,7 @@ class Planner:
         return tune, self._add(plan, tune, (*self._models(plan, parent), *_encoded(tune)), "target"), recipe
 
     def _head_from(self, before: str | None, name: str) -> str | None:
-        """The stage before, where its head fits the next task's: one family, the same labels if it has an output each."""
+        """The stage before, where its head fits the next task's: one family, the same labels if each is an output."""
         if before is None:
             return None
         one, other = self.loaded.tasks[before], self.loaded.tasks[name]
