@@ -143,6 +143,9 @@ def _task(name: str, task: Task, loaded: Loaded) -> Iterator[Problem]:
         adapter = load_adapter(close)
     yield from _options(task, adapter, file, profile)
     yield from _metrics(task, adapter, file, loaded)
+    if task.data.pool and not isinstance(adapter, PooledRetrieval):
+        what = f"the {adapter.name} adapter reads no pool of candidates."
+        yield file.problem(_at(file, profile, "data", "pool"), what, "Leave it out, or use the ranking adapter.")
     allowed = {*adapter.columns, *FREE_COLUMNS}
     sources = [(s, i, source) for s in SPLITS for i, source in enumerate(getattr(task.data, s))]
     named: list[tuple[KeyPath, str]] = [(_at(file, profile, "columns", column), column) for column in task.columns]
@@ -310,7 +313,10 @@ def _speaks(task: Task, language: str) -> bool:
 
 
 def _before(task: Task, file: Document, loaded: Loaded) -> Iterator[Problem]:
-    """What is trained before a target's own tuning trains, and has train data."""
+    """What is trained before a target's own tuning trains, and has train data; and there is such a tuning."""
+    if task.tune_first and not task.tune_on and not load_adapter(task.adapter).trains:
+        what = f"'{task.name}' is tuned on nothing, so that nothing can come before it."
+        yield file.problem(_at(file, loaded.profile_name, "tune_first"), what, "Name a dual_encoder task as tune_on.")
     for name in task.tune_first:
         before = loaded.tasks.get(name)
         adapter = _adapter_of(before) if before is not None else None

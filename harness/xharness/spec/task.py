@@ -225,8 +225,9 @@ class Task(Spec):
     encoder's, or on nothing.
     """
     tune_first: tuple[str, ...] = ()
-    """Tasks that are trained before, one stage each with its own recipe. Of a head of the same family the next begins
-    with its weights: XTREME-R trains Social IQa, then COPA."""
+    """Tasks that are trained before, one stage each with its own recipe. Where the stage right before is of the same
+    family, and has the same labels if there is an output for each, its head goes on: XTREME-R trains Social IQa, then
+    COPA. Else a head begins fresh."""
     choose_by: Names = ()
     """For a target without a dev set: the task, or tasks in order of preference, whose dev chooses its intermediate in
     the board's row `best per target`; the first that is a target of the run and has dev scores does."""
