@@ -14,7 +14,8 @@ def under(
 ) -> tuple[dict[str, Any], list[Record]]:
     """The targets that have a metric, with it as theirs; UsageError where none has it.
 
-    The scheme's averages are of other metrics, so that the mean is then the one over these targets. `rises` says of a metric whether higher is better.
+    The scheme's averages are of other metrics, so that the mean is then the one over these targets. `rises` says of a
+    metric whether higher is better.
     """
     having = {target: [task["metric"], *task["also"]] for target, task in run["tasks"].items()}
     targets = [target for target in run["targets"] if metric in having[target]]
