@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from xharness.adapter import Example, MetricInput
 from xharness.errors import DataError, Problem
-from xharness.search import Margin, fit_threshold, mine, nearest, normalised
+from xharness.search import Margin, fit_threshold, mine, nearest, normalised, ranked
 from xharness.spec.task import Split, Task
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Pool = dict[str, int]
 """Id -> number of the sentence, of one side."""
 SIDES = ("source", "target", "gold")
+RECALL = "recall_at_"
 
 
 class Options(BaseModel):
@@ -51,6 +52,7 @@ class Retrieval:
         "f1_tatoeba_mteb",
         "f1_bucc",
         "f1_bucc_mteb",
+        "recall_at_10",
     )
     options: ClassVar[type[BaseModel]] = Options
     trains: ClassVar[bool] = False
@@ -88,7 +90,7 @@ class Retrieval:
         options = _options(task)
         if options.kind == "nearest":
             pool = distinct(pools(splits["test"])[0])
-            return _nearest(splits["test"], vectors), {"chance": 100 / len(pool)}
+            return _nearest(task, splits["test"], vectors), {"chance": 100 / len(pool)}
         return _mined(task, options, splits, vectors, device)
 
 
@@ -136,13 +138,37 @@ def _normalised(vectors: Vectors, sentences: Iterable[int]) -> Any:
     return normalised(vectors(np.fromiter(sentences, dtype=np.int64)))
 
 
-def _nearest(rows: Rows, vectors: Vectors) -> dict[str, MetricInput]:
-    """English queries among foreign sentences (XTREME's direction), and the other way round."""
+def _recalls(
+    task: Task, ids: Sequence[str], queries: Sequence[int], pool: Pool, gold: Sequence[str], vectors: Vectors
+) -> dict[str, MetricInput]:
+    """What the task's `recall_at_K` compare: the nearest ids of each query, as many as the largest K."""
+    wanted = [(name, int(name.removeprefix(RECALL))) for name in (task.metric, *task.also) if name.startswith(RECALL)]
+    if not wanted:
+        return {}
+    sentences = distinct(pool)
+    name, most = max(wanted, key=lambda one: one[1])
+    if most > len(sentences):
+        what = f"{name} looks at {most} sentences, and there are {len(sentences)} to search."
+        raise DataError(Problem(f"task {task.name}, test", what))
+    names = list(sentences.values())
+    found = ranked(_normalised(vectors, queries), [_normalised(vectors, sentences)], most)
+    lists = [[names[place] for place in row] for row in found.tolist()]
+    right = [[one] for one in gold]
+    return {name: MetricInput(ids, lists, right) for name, _ in wanted}
+
+
+def _nearest(task: Task, rows: Rows, vectors: Vectors) -> dict[str, MetricInput]:
+    """English queries among foreign sentences (XTREME's direction), and the other way round; recall as the first."""
     source, target, _ = pools(rows)
     ids = list(source)
     ahead = MetricInput(ids, search(list(target.values()), source, vectors), ids)
     reverse = MetricInput(ids, search(list(source.values()), target, vectors), ids)
-    return {"accuracy_tatoeba": ahead, "accuracy_tatoeba_reverse": reverse, "f1_tatoeba_mteb": reverse}
+    return {
+        "accuracy_tatoeba": ahead,
+        "accuracy_tatoeba_reverse": reverse,
+        "f1_tatoeba_mteb": reverse,
+        **_recalls(task, ids, list(target.values()), source, ids, vectors),
+    }
 
 
 def _mined(
@@ -158,9 +184,11 @@ def _mined(
     pairs = MetricInput(ids, [row in mined for row in rows], [row in gold for row in rows])
     source, target, _ = pools(splits["test"])
     found = search([source[s] for s, _ in gold], target, vectors)
-    top = MetricInput([f"{s}\t{t}" for s, t in gold], found, [t for _, t in gold])
+    names, right = [f"{s}\t{t}" for s, t in gold], [t for _, t in gold]
+    top = MetricInput(names, found, right)
+    recalls = _recalls(task, names, [source[s] for s, _ in gold], target, right, vectors)
     facts = {"chance": 0.0, "threshold": threshold, "dev_f1": 100 * best, "candidates": float(len(scored))}
-    return {"f1_bucc": pairs, "f1_bucc_mteb": top}, {name: v for name, v in facts.items() if np.isfinite(v)}
+    return {"f1_bucc": pairs, "f1_bucc_mteb": top, **recalls}, {name: v for name, v in facts.items() if np.isfinite(v)}
 
 
 def _pairs(

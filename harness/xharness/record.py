@@ -21,7 +21,7 @@ class Record:
     metric: str
     """Name of the metric, its convention included, such as `f1_xtreme`."""
     value: float
-    """0 to 100."""
+    """0 to 100; of a fact of a search (a threshold, the size of a pool) in its own unit."""
     n: int
     """Examples behind the value."""
     key: str

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xharness.board.grid import languages_of, scores_of
+from xharness.board.retrieval_notes import embedding_notes, search_notes
 from xharness.errors import listed
 from xharness.record import Record
 from xharness.score.averages import ENGLISH
@@ -26,26 +27,18 @@ def footnotes(run: Mapping[str, Any]) -> list[str]:
         if len(kept) < (want := len(run["tasks"][target]["languages"])):
             notes.append(f"{run['tasks'][target]['title']}: only {listed(kept)}, {len(kept)} of {want} languages")
     notes.append("metrics: " + "; ".join(f"{m}: {', '.join(names)}" for m, names in metrics.items()))
-    retrieval = [t for t in run["targets"] if run["tasks"][t]["adapter"] == "retrieval"]
     for name, checkpoint in run["checkpoints"].items():
         if checkpoint.get("remote_code"):
             notes.append(f"{name} ran Python code that came with the checkpoint")
         for theirs, said in (checkpoint.get("languages") or {}).items():
             notes.append(f"{name} is told '{said}' for texts in '{theirs}'")
-        if retrieval:
-            how = checkpoint["retrieval"]
-            layer = "two thirds of the depth" if how["layer"] is None else f"hidden_states[{how['layer']}]"
-            notes.append(f"retrieval with {name}: {how['pooling']} pooling of {layer}")
+    notes += embedding_notes(run)
     notes += _trained_in(run)
     for found in run.get("failed_stages", ()):
         dev, majority = (rounded(found[kind]) for kind in ("dev", "majority"))
         what = f"dev of {found['task']} {dev}, the most frequent class {majority}"
         notes.append(f"failed intermediate: {found['label']}: {what}")
-    for target in retrieval:
-        options = ", ".join(f"{k} = {v}" for k, v in run["tasks"][target]["options"].items())
-        if options:
-            notes.append(f"{run['tasks'][target]['title']}: {options}")
-    return notes
+    return [*notes, *search_notes(run)]
 
 
 def _trained_in(run: Mapping[str, Any]) -> list[str]:

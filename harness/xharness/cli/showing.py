@@ -32,6 +32,9 @@ def show(
         str | None,
         typer.Option("--by", help="Break targets down: language, family, script, wikipedia, transfer, group, size."),
     ] = None,
+    metric: Annotated[
+        str | None, typer.Option("--metric", help="Show the targets that have this metric, under it: recall_at_10.")
+    ] = None,
     chance: Annotated[bool, typer.Option("--chance", help="Show the chance or majority baseline.")] = False,
     baselines: Annotated[bool, typer.Option("--baselines", help="Show published rows below the board.")] = False,
     form: Annotated[str, typer.Option("--format", help="terminal, json, csv, latex, html.")] = "terminal",
@@ -49,10 +52,10 @@ def show(
     writable("--output", output)
     if form == "terminal":
         drawn = io.StringIO() if output else None
-        show_run(folder, terminal(drawn), by=by, chance=chance, baselines=baselines, reasons=letters)
+        show_run(folder, terminal(drawn), by, metric, chance, baselines, letters)
         text = drawn.getvalue() if drawn else ""
     else:
-        _, records, board = read_board(folder)
+        _, records, board = read_board(folder, metric)
         text = FORMATS[form](board, records)
     if output:
         write(output, text)
@@ -80,16 +83,23 @@ def store_of(run: Path) -> Store:
     return Store(run.parent.parent)
 
 
-def read_board(folder: Path) -> tuple[dict[str, Any], list[Record], Board]:
-    """A stored run, its records, and the board that they make, with the marks of significant gains."""
+def read_board(folder: Path, metric: str | None = None) -> tuple[dict[str, Any], list[Record], Board]:
+    """A stored run, its records, and the board that they make, with the marks of significant gains.
+
+    Under another metric than the targets' own if one is given.
+    """
     from xharness.board.board import make_board
+    from xharness.board.metric_view import under
     from xharness.board.significance import significant_gains
+    from xharness.metrics import metric as rule
     from xharness.plugins import load_plugins
     from xharness.score.scheme import scheme_of
     from xharness.store.runs import read_run
 
     run, records = read_run(folder)
     load_plugins(run.get("plugins", ()))
+    if metric is not None:
+        run, records = under(metric, run, records, lambda name: rule(name).higher_is_better)
     return run, records, make_board(run, records, scheme_of(run), significant_gains(run, records, store_of(folder)))
 
 
@@ -97,6 +107,7 @@ def show_run(
     folder: Path,
     console: Console,
     by: str | None = None,
+    metric: str | None = None,
     chance: bool = False,
     baselines: bool = False,
     reasons: str = o.DEFAULT_REASONS,
@@ -107,7 +118,7 @@ def show_run(
 
     if by is not None and by not in BREAKDOWNS:
         raise UsageError(f"--by '{by}' is not known. Allowed: {', '.join(BREAKDOWNS)}.")
-    run, records, board = read_board(folder)
+    run, records, board = read_board(folder, metric)
     show_board(board, console, chance)
     if by == "group":
         show_groups(board, console)

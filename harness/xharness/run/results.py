@@ -148,6 +148,7 @@ def records_of(cell: Cell, key: str, scores: Mapping[str, Any]) -> tuple[list[Re
         values = {scores["metric"]: found["score"], **found["values"]}
         if "chance" in found:
             values["chance"] = found["chance"]
+        values |= found.get("facts", {})
         records += [
             Record(
                 *place,

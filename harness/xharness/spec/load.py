@@ -294,7 +294,9 @@ def _read_tasks(loaded: Loaded, catalogue: Mapping[str, Path], before: Sequence[
         problems += wrong
         if task is None:
             continue
-        loaded.tasks[name] = task if task.name == name else task.model_copy(update={"name": name})
+        said = suite.target.get(name)
+        also = tuple(dict.fromkeys((*task.also, *(said.also if said else ()))))
+        loaded.tasks[name] = task.model_copy(update={"name": name, "also": also})
         for key, other in _tuned_on(task):
             if other in catalogue:
                 wanted.append(other)

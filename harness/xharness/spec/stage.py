@@ -94,10 +94,12 @@ class Stage(Training):
 
 
 class Target(Training):
-    """How a target is tuned, where it is not on its own English data alone."""
+    """How a target is tuned, where it is not on its own English data alone; and by what else it is scored."""
 
     tasks: tuple[str, ...] = ()
     """Tasks that are trained beside its own."""
+    also: tuple[str, ...] = ()
+    """Further metrics that it is scored by, beside the task's: `["recall_at_3"]`."""
 
 
 class Intermediate(Training):
