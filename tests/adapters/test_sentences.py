@@ -55,6 +55,7 @@ def test_a_sentence_holds_its_first_character_and_not_the_one_behind_its_last():
         ("0 4", "sentence_breaks must be a list of [start, end], found 0 4."),
         (7, "sentence_breaks must be a list of [start, end], found 7."),
         ([], "sentence_breaks must be a list of [start, end], found []."),
+        ([0, 4], "sentence_breaks must be pairs of whole numbers, found 0."),
         ([[0, 4], "56"], "sentence_breaks must be pairs of whole numbers, found 56."),
         ([[0, 4, 9]], "sentence_breaks must be pairs of whole numbers, found [0, 4, 9]."),
         ([[0, "4"]], "sentence_breaks must be pairs of whole numbers, found [0, '4']."),

@@ -337,19 +337,20 @@ def _tuning(name: str, task: Task, file: Document, loaded: Loaded) -> Iterator[P
     if source is None:
         return
     path = _at(file, loaded.profile_name, "tune_on") if task.tune_on else _at(file, loaded.profile_name, "data")
-    if not source.data.train and not _data_told(loaded, source.name, "train"):
+    tuned = _adapter_of(source)
+    if not source.data.train and (tuned is None or tuned.trains) and not _data_told(loaded, source.name, "train"):
         what = (
             f"'{source.name}' has no train data in the profile '{loaded.profile_name}' to tune the target '{name}' on."
         )
         yield file.problem(path, what, "Name a task that has some as tune_on." if source is task else "")
     adapter = _adapter_of(task)
-    if _adapter_of(source) is None or adapter is None:
+    if tuned is None or adapter is None:
         return
     if not adapter.trains:
         if not isinstance(adapter, PooledRetrieval):
             what = f"'{name}' is a {task.adapter} task, which compares embeddings of the encoder as it is."
             yield file.problem(path, what, "Leave tune_on out, or use the ranking adapter.")
-        elif not isinstance(_adapter_of(source), Embedder):
+        elif not isinstance(tuned, Embedder):
             what = f"'{source.name}' is a {source.adapter} task: its head makes no embeddings, which '{name}' ranks by."
             yield file.problem(path, what, "Name a dual_encoder task, or leave it out for the encoder as it is.")
         return
