@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -296,16 +296,12 @@ def test_a_pool_in_a_file_of_its_own_is_what_mentions_are_linked_to(ran: Ran) ->
             assert {*ranked} <= {f"Q{number}" for number in range(30)}
 
 
-def test_a_language_with_a_bad_file_is_one_failed_language(ran: Ran) -> None:
-    languages = ran.scores("broken")["languages"]
-    assert "broken.de.json, question 1: the sentence [999, 21] lies outside the context of" in languages["de"]["error"]
-    for language in ("en", "zh"):
-        assert languages[language]["n"] == 12
-        # What it would have had in the pool is not there.
-        assert languages[language]["facts"] == {"pool": 36, "pool_share": 50}
+def test_a_language_with_a_bad_file_fails_all_since_the_pool_would_lack_its_candidates(ran: Ran) -> None:
     cells = {cell["name"]: cell for cell in run_json(ran)["cells"]}
     assert cells["none->broken[tiny-0]"]["status"] == "failed"
-    assert cells["none->broken[tiny-0]"]["reason"].startswith("[de] ")
+    reason = cells["none->broken[tiny-0]"]["reason"]
+    assert "broken.de.json, question 1: the sentence [999, 21] lies outside the context of" in reason
+    assert "test [en]: cannot be ranked: the pool lacks the candidates of de, whose data are wrong" in reason
     others = [cell["status"] for name, cell in cells.items() if "broken" not in name]
     assert others == ["passed"] * 6
     assert ran.code == 1
@@ -356,3 +352,11 @@ def test_the_recipe_that_the_suite_gives_a_target_reads_its_test_texts_too(ran: 
     plan = Planner(loaded).plan(collect(loaded))
     lengths = {s.work.max_length for s in plan.under("none->answers[tiny-0]") if isinstance(s.work, Encode)}
     assert lengths == {16}
+
+
+def test_a_part_of_the_languages_is_searched_in_the_whole_pool(ran: Ran) -> None:
+    loaded = load_suite(str(ran.folder / "suite.toml"), "small")
+    cells = [replace(c, languages=("en",)) for c in collect(loaded) if c.target == "answers"]
+    ends = Planner(loaded).plan(cells).ends
+    assert ends
+    assert all(ran.plan.ends[name] == end for name, end in ends.items())

@@ -104,6 +104,9 @@ class Planner:
     def _cell(self, plan: Plan, cell: Cell) -> str:
         checkpoint = self.checkpoints[cell.checkpoint]
         target = self.loaded.tasks[cell.target]
+        if isinstance(load_adapter(target.adapter), PooledRetrieval):
+            # Fewer languages would be a smaller pool, in which every score is higher: a part is cut from the whole.
+            cell = replace(cell, languages=None)
         if cell.languages:
             target = target.model_copy(update={"languages": cell.languages})
         identity = self._told_languages(checkpoint, target)
