@@ -30,6 +30,16 @@ def load(script: Script, name: str, task: Any) -> Any:
     return getattr(transformers, script.model).from_pretrained(name, dtype="float32", **labels)
 
 
+def begin_anew(model: Any) -> None:
+    """A fresh pooler: BERT's models begin with the checkpoint's, XLM-R's with a fresh layer, as the harness always."""
+    import torch
+
+    pooler = getattr(getattr(model, model.base_model_prefix), "pooler", None)
+    if pooler is not None:
+        torch.nn.init.normal_(pooler.dense.weight, std=model.config.initializer_range)
+        torch.nn.init.zeros_(pooler.dense.bias)
+
+
 def _code(task: Any, label: Any) -> int:
     return int(label) if isinstance(label, int) else task.labels.index(task.label_map.get(str(label), str(label)))
 

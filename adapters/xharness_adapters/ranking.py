@@ -7,6 +7,7 @@ languages, and in `data.pool`.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
@@ -200,6 +201,9 @@ def _require_pool(task: Task, pool: Pool, depth: Mapping[str, int]) -> None:
 def _problem(task: Task, language: str, queries: Queries, pool: Pool) -> Problem | None:
     """What keeps a language from being searched."""
     where = f"task {task.name}, test [{language}]"
+    if len(set(queries.names)) < len(queries.names):
+        ((twice, n),) = Counter(queries.names).most_common(1)
+        return Problem(where, f"{n} queries are called {twice}; each needs an id of its own.")
     lost = [n for n, keys in zip(queries.names, queries.keys, strict=True) if not any(k in pool.by_key for k in keys)]
     if lost:
         others = f" (with {len(lost) - 1} more)" if len(lost) > 1 else ""
@@ -257,7 +261,8 @@ def _compared(
         rows = [row for row, places in enumerate(right) if len(places) > len(out[row])]
         inputs[name] = MetricInput(
             [queries.names[row] for row in rows],
-            [[names[p] for p in found[row].tolist() if p not in out[row]][:k] for row in rows],
+            # An index that finds fewer than it should gives -1 for the others.
+            [[names[p] for p in found[row].tolist() if p >= 0 and p not in out[row]][:k] for row in rows],
             [[names[p] for p in right[row] if p not in out[row]] for row in rows],
         )
     return inputs

@@ -45,7 +45,8 @@ def breaks_problem(context: str, breaks: Any) -> str | None:
     if not isinstance(breaks, Sequence) or isinstance(breaks, str) or not len(breaks):
         return f"sentence_breaks must be a list of [start, end], found {str(breaks)[:80]}."
     for pair in breaks:
-        if isinstance(pair, str) or len(pair) != 2 or not all(isinstance(place, int) for place in pair):
+        whole = isinstance(pair, Sequence) and len(pair) == 2 and all(isinstance(place, int) for place in pair)
+        if not whole:
             return f"sentence_breaks must be pairs of whole numbers, found {str(pair)[:80]}."
         if not 0 <= pair[0] < pair[1] <= len(context):
             return f"the sentence {list(pair)} lies outside the context of {len(context)} characters."

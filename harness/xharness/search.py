@@ -51,21 +51,34 @@ def ranked(queries: Floats, blocks: Iterable[Floats], k: int, index: Index = "ex
     """For each query the k rows with the highest inner products, the best first, over rows that come in blocks.
 
     Of equal ones the later comes first, as numpy's argsort turned round has them (google-research/xtreme
-    evaluate_retrieval.py). `exact` holds one block and the k best; the others hold all rows. [queries, k]
+    evaluate_retrieval.py). `exact` holds one block and the k best; the others hold all rows, and may find fewer than k:
+    then -1 stands behind the last. [queries, k]
     """
     if index != "exact":
         return _approximately(queries, np.concatenate([np.ascontiguousarray(block) for block in blocks]), k, index)
-    faiss = _faiss()
     asked = np.ascontiguousarray(queries, dtype=np.float32)
     values = np.full((len(asked), 0), -np.inf, dtype=np.float32)
     places = np.zeros((len(asked), 0), dtype=np.int64)
     begin = 0
     for block in blocks:
         held = np.ascontiguousarray(block, dtype=np.float32)
-        score, place = faiss.knn(asked, held, min(k, len(held)), metric=faiss.METRIC_INNER_PRODUCT)
+        score, place = _of_block(asked, held, k)
         values, places = _best(np.hstack([values, score]), np.hstack([places, place + begin]), k)
         begin += len(held)
     return places
+
+
+def _of_block(asked: Floats, held: Floats, k: int) -> tuple[Floats, Indices]:
+    """The k best rows of a block, in any order among equal ones."""
+    faiss = _faiss()
+    values, places = faiss.knn(asked, held, min(k + 1, len(held)), metric=faiss.METRIC_INNER_PRODUCT)
+    if len(held) > k:
+        # Of rows that are equal at the cut faiss keeps any.
+        for query in np.flatnonzero(values[:, k - 1] == values[:, k]):
+            products = held @ asked[query]
+            best = np.lexsort((-np.arange(len(held)), -products))[:k]
+            values[query, :k], places[query, :k] = products[best], best
+    return values[:, :k], places[:, :k]
 
 
 def _best(values: Floats, places: Indices, k: int) -> tuple[Floats, Indices]:

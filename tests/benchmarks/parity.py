@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from reference import SCRIPTS, load, windows
+from reference import SCRIPTS, begin_anew, load, windows
 
 SEEDS = (0, 1, 2)
 TASKS = {"glue": "mnli", "ner": "panx", "qa": "squad_v1", "swag": "hellaswag"}
@@ -107,7 +107,10 @@ def theirs(family: str, name: str, task: Any, recipe: Any, rows: tuple[Rows, Row
     script, tokenizer = SCRIPTS[family], AutoTokenizer.from_pretrained(name)
     train, dev = rows
     made = script.features(tokenizer, task, recipe, train)
-    loop = trainer(load(script, name, task), recipe, seed, made, script.collator(tokenizer), folder)
+    model = load(script, name, task)
+    if family in ("glue", "swag"):
+        begin_anew(model)
+    loop = trainer(model, recipe, seed, made, script.collator(tokenizer), folder)
     if family == "qa":
         return squad(loop, tokenizer, recipe, dev)
     return (f1 if family == "ner" else accuracy)(task, loop.predict(script.features(tokenizer, task, recipe, dev)))

@@ -14,6 +14,9 @@ NAMES = [
     "map_at_20",
     "recall_at_1",
     "recall_at_20",
+    "mrr_at_20",
+    "cross_map_at_20",
+    "same_language_at_3",
 ]
 CORRELATIONS = ("matthews", "pearson")
 """From -100 on, and 0 where one side never changes."""
@@ -47,6 +50,9 @@ FAMILY = {
     "map_at_20": st.lists(number, min_size=1, max_size=6, unique=True),
     "recall_at_1": st.lists(number, min_size=1, max_size=6, unique=True),
     "recall_at_20": st.lists(number, min_size=1, max_size=6, unique=True),
+    "mrr_at_20": st.lists(number, min_size=1, max_size=6, unique=True),
+    "cross_map_at_20": st.lists(number, min_size=1, max_size=6, unique=True),
+    "same_language_at_3": st.lists(st.sampled_from(["en:1", "en:2", "de:1", "zh:1"]), min_size=1, max_size=4),
 }
 TAGGING = ("f1_entity", "f1_xtreme", "accuracy_token")
 ANSWERS = ("squad", "squad_v2", "mlqa")
@@ -91,6 +97,8 @@ def test_predictions_that_equal_the_references_score_100(name):
         if name == PERPLEXITY:
             assert float(metric(name).score(sums(name, [((0.0, n), None) for (_, n), _ in pairs]))) == 1
             return
+        if name == "same_language_at_3":
+            right = [([f"en:{n}" for n in range(len(prediction))], reference) for prediction, reference in pairs]
         if name == "recall_at_1":
             right = [(reference[:1], reference[:1]) for _, reference in right]
         assert float(metric(name).score(sums(name, right))) == pytest.approx(100)

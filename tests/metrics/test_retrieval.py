@@ -110,3 +110,52 @@ def test_an_id_ranked_twice_counts_once():
 
 def test_recall_counts_the_relevant_ids_among_the_first_k():
     assert values("recall_at_2", [["a", "x", "b"], ["y", "c"]], [["a", "b"], ["c"]])["recall@2"] == 75
+
+
+def test_reciprocal_rank_looks_at_the_first_relevant_id_alone():
+    ranked = [["a", "b", "c"], ["x", "b", "a"], ["x", "y"], [*"xyzw", "a"]]
+    relevant = [["a", "c"], ["a", "b"], ["a"], ["a"]]
+    # Ranks 1, 2, none, and 5, which is behind the cut of 4.
+    assert values("mrr_at_4", ranked, relevant) == {"mrr@4": pytest.approx(100 * (1 + 1 / 2) / 4)}
+    assert values("mrr_at_5", ranked, relevant) == {"mrr@5": pytest.approx(100 * (1 + 1 / 2 + 1 / 5) / 4)}
+
+
+def test_with_one_relevant_id_reciprocal_rank_is_average_precision():
+    generator = np.random.default_rng(8)
+    ranked = [generator.permutation(40).tolist() for _ in range(60)]
+    relevant = [[int(generator.integers(40))] for _ in ranked]
+    assert values("mrr_at_20", ranked, relevant)["mrr@20"] == pytest.approx(
+        values("map_at_20", ranked, relevant)["map@20"], abs=1e-9
+    )
+
+
+def test_of_more_relevant_ids_than_places_the_places_are_what_can_be_had():
+    ranked, relevant = [list(range(20))], [list(range(25))]
+    assert values("map_at_20", ranked, relevant)["map@20"] == pytest.approx(100)
+    assert values("map_at_5", [[0, 99, 1, 98, 2]], [list(range(9))])["map@5"] == pytest.approx(
+        100 * (1 + 2 / 3 + 3 / 5) / 5
+    )
+
+
+def test_cross_map_is_map_of_what_the_adapter_has_left_in():
+    ranked, relevant = [["de:a", "en:x", "zh:a"]], [["de:a", "zh:a"]]
+    assert values("cross_map_at_20", ranked, relevant) == {"cross_map@20": pytest.approx(100 * (1 + 2 / 3) / 2)}
+    assert values("cross_map_at_2", ranked, relevant) == {"cross_map@2": pytest.approx(50)}
+
+
+def test_same_language_is_the_share_of_names_in_the_querys_language():
+    # `values` scores queries in German.
+    ranked = [["de:a", "en:a", "de:b", "zh:a"], ["en:a", "de:z"], [], ["dex:a", "ende:a"]]
+    relevant = [["x"]] * 4
+    found = values("same_language_at_4", ranked, relevant)
+    assert found == {"same_language@4": pytest.approx(100 * (1 / 2 + 1 / 2) / 4)}
+    assert values("same_language_at_1", ranked[:1], relevant[:1]) == {"same_language@1": pytest.approx(100)}
+
+
+@pytest.mark.parametrize("name", ["map_at_20", "recall_at_5", "mrr_at_20", "cross_map_at_20"])
+@pytest.mark.parametrize(
+    ("ranked", "relevant"), [(["a"], []), ("a", ["a"]), (["a"], "a")], ids=["nothing right", "a text", "a right text"]
+)
+def test_a_ranking_needs_lists_and_something_to_find(name, ranked, relevant):
+    with pytest.raises(DataError, match="query 1: a ranked list and a list of one or more relevant ids are needed"):
+        metric(name).outcomes([["a"], ranked], [["a"], relevant], "de")

@@ -91,6 +91,7 @@ def read_board(folder: Path, metric: str | None = None) -> tuple[dict[str, Any],
     from xharness.board.board import make_board
     from xharness.board.metric_view import under
     from xharness.board.significance import significant_gains
+    from xharness.metrics import metric as rule
     from xharness.plugins import load_plugins
     from xharness.score.scheme import scheme_of
     from xharness.store.runs import read_run
@@ -98,7 +99,7 @@ def read_board(folder: Path, metric: str | None = None) -> tuple[dict[str, Any],
     run, records = read_run(folder)
     load_plugins(run.get("plugins", ()))
     if metric is not None:
-        run, records = under(metric, run, records)
+        run, records = under(metric, run, records, lambda name: rule(name).higher_is_better)
     return run, records, make_board(run, records, scheme_of(run), significant_gains(run, records, store_of(folder)))
 
 

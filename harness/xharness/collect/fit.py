@@ -145,6 +145,9 @@ def _task(name: str, task: Task, loaded: Loaded) -> Iterator[Problem]:
         adapter = load_adapter(close)
     yield from _options(task, adapter, file, profile)
     yield from _metrics(task, adapter, file, loaded)
+    if task.data.pool and not isinstance(adapter, PooledRetrieval):
+        what = f"the {adapter.name} adapter reads no pool of candidates."
+        yield file.problem(_at(file, profile, "data", "pool"), what, "Leave it out, or use the ranking adapter.")
     allowed = {*adapter.columns, *FREE_COLUMNS}
     sources = [(s, i, source) for s in SPLITS for i, source in enumerate(getattr(task.data, s))]
     named: list[tuple[KeyPath, str]] = [(_at(file, profile, "columns", column), column) for column in task.columns]
@@ -312,7 +315,10 @@ def _speaks(task: Task, language: str) -> bool:
 
 
 def _before(task: Task, file: Document, loaded: Loaded) -> Iterator[Problem]:
-    """What is trained before a target's own tuning trains, and has train data."""
+    """What is trained before a target's own tuning trains, and has train data; and there is such a tuning."""
+    if task.tune_first and not task.tune_on and not load_adapter(task.adapter).trains:
+        what = f"'{task.name}' is tuned on nothing, so that nothing can come before it."
+        yield file.problem(_at(file, loaded.profile_name, "tune_first"), what, "Name a dual_encoder task as tune_on.")
     for name in task.tune_first:
         before = loaded.tasks.get(name)
         adapter = _adapter_of(before) if before is not None else None
@@ -333,19 +339,20 @@ def _tuning(name: str, task: Task, file: Document, loaded: Loaded) -> Iterator[P
     if source is None:
         return
     path = _at(file, loaded.profile_name, "tune_on") if task.tune_on else _at(file, loaded.profile_name, "data")
-    if not source.data.train and not _data_told(loaded, source.name, "train"):
+    tuned = _adapter_of(source)
+    if not source.data.train and (tuned is None or tuned.trains) and not _data_told(loaded, source.name, "train"):
         what = (
             f"'{source.name}' has no train data in the profile '{loaded.profile_name}' to tune the target '{name}' on."
         )
         yield file.problem(path, what, "Name a task that has some as tune_on." if source is task else "")
     adapter = _adapter_of(task)
-    if _adapter_of(source) is None or adapter is None:
+    if tuned is None or adapter is None:
         return
     if not adapter.trains:
         if not isinstance(adapter, PooledRetrieval):
             what = f"'{name}' is a {task.adapter} task, which compares embeddings of the encoder as it is."
             yield file.problem(path, what, "Leave tune_on out, or use the ranking adapter.")
-        elif not isinstance(_adapter_of(source), Embedder):
+        elif not isinstance(tuned, Embedder):
             what = f"'{source.name}' is a {source.adapter} task: its head makes no embeddings, which '{name}' ranks by."
             yield file.problem(path, what, "Name a dual_encoder task, or leave it out for the encoder as it is.")
         return

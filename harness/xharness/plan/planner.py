@@ -104,6 +104,9 @@ class Planner:
     def _cell(self, plan: Plan, cell: Cell) -> str:
         checkpoint = self.checkpoints[cell.checkpoint]
         target = self.loaded.tasks[cell.target]
+        if isinstance(load_adapter(target.adapter), PooledRetrieval):
+            # Fewer languages would be a smaller pool, in which every score is higher: a part is cut from the whole.
+            cell = replace(cell, languages=None)
         if cell.languages:
             target = target.model_copy(update={"languages": cell.languages})
         identity = self._told_languages(checkpoint, target)
@@ -219,16 +222,25 @@ class Planner:
             said = said.model_copy(update={"sampling": said.sampling.model_copy(update={"weights": weights})})
         recipe = self._remember(("recipe of", target.name), lambda: self.loaded.target_recipe(target.name))
         after = "" if parent is None else f" after {cell.intermediate}"
-        head_from = None
+        before = None
         for name in target.tune_first:
             label = f"tune {cell.checkpoint}{after} on {name}, seed {cell.seed}"
+            head_from = self._head_from(before, name)
             first = self._tune(plan, (name,), Target(), self._recipe(name), origin, parent, cell.seed, label, head_from)
             parent = self._add(plan, first, (*self._models(plan, parent), *_encoded(first)), "target")
-            after, before = f"{after} {'and' if after else 'after'} {name}", self.loaded.tasks[name]
-            head_from = name if before.adapter == self.loaded.tasks[tuned_on].adapter else None
+            after, before = _after(after, name), name
         label = f"tune {cell.checkpoint}{after} on {tuned_on}, seed {cell.seed}"
+        head_from = self._head_from(before, tuned_on)
         tune = self._tune(plan, (tuned_on, *said.tasks), said, recipe, origin, parent, cell.seed, label, head_from)
         return tune, self._add(plan, tune, (*self._models(plan, parent), *_encoded(tune)), "target"), recipe
+
+    def _head_from(self, before: str | None, name: str) -> str | None:
+        """The stage before, where its head fits the next task's: one family, the same labels if each is an output."""
+        if before is None:
+            return None
+        one, other = self.loaded.tasks[before], self.loaded.tasks[name]
+        alike = one.labels == other.labels or not self._names_labels(other.adapter)
+        return before if one.adapter == other.adapter and alike else None
 
     def _retrieval(
         self, plan: Plan, cell: Cell, target: Task, origin: dict[str, Any], parent: str | None
@@ -238,9 +250,11 @@ class Planner:
         after = "" if parent is None else f" after {cell.intermediate}"
         head, tuned = None, None
         if target.tune_on:
-            tune, tuned, _ = self._target_tuning(plan, cell, target, origin, parent)
-            parent, head, after = tuned, tune.tasks[0].task, f"{after} and {target.tune_on}"
-            encoded = self._encode(plan, target, splits, self._recipe(target.name), origin)
+            tune, tuned, recipe = self._target_tuning(plan, cell, target, origin, parent)
+            parent, head = tuned, tune.tasks[0].task
+            for name in (*target.tune_first, target.tune_on):
+                after = _after(after, name)
+            encoded = self._encode(plan, target, splits, recipe, origin)
         else:
             how = origin["checkpoint"].retrieval
             put = {"prefix": how.prefix}
@@ -404,6 +418,11 @@ def _encoded(work: Tune) -> tuple[str, ...]:
     """Keys of what a tuning reads."""
     selected = (work.select_on.dev,) if work.select_on else ()
     return (*(key for task in work.tasks for key in (task.train, task.dev) if key is not None), *selected)
+
+
+def _after(after: str, name: str) -> str:
+    """What a model was trained on, and one task more."""
+    return f"{after} {'and' if after else 'after'} {name}"
 
 
 def _named(cell: Cell) -> str:

@@ -6,7 +6,7 @@ import difflib
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from xharness.spec.base import Spec
 
@@ -155,21 +155,22 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_as_names, json_schema_input_
 Sources = Annotated[tuple[Source, ...], BeforeValidator(_as_list, json_schema_input_type=Source | tuple[Source, ...])]
 
 
+def _for_all_languages(pool: tuple[Source, ...]) -> tuple[Source, ...]:
+    for source in pool:
+        told = (source.config, source.split, source.file, *source.where.values())
+        if any("{lang}" in str(value) for value in told):
+            raise ValueError("is one pool for all languages: no {lang} in it. Give several sources ([[data.pool]])")
+    return pool
+
+
 class Data(Spec):
     """The sources of each split; one table or several (`[[data.train]]`), which are concatenated."""
 
     train: Sources = ()
     dev: Sources = ()
     test: Sources = ()
-    pool: Sources = ()
+    pool: Annotated[Sources, AfterValidator(_for_all_languages)] = ()
     """Of a ranking task: candidates beside those among its test rows; one set for all languages, without `{lang}`."""
-
-    def rules(self) -> None:
-        """A pool is one for all languages."""
-        for source in self.pool:
-            told = (source.config, source.split, source.file, *source.where.values())
-            if any("{lang}" in str(value) for value in told):
-                raise ValueError("pool is one for all languages: no {lang} in it. Give several sources ([[data.pool]])")
 
 
 class Limit(Spec):
@@ -225,8 +226,9 @@ class Task(Spec):
     encoder's, or on nothing.
     """
     tune_first: tuple[str, ...] = ()
-    """Tasks that are trained before, one stage each with its own recipe. Of a head of the same family the next begins
-    with its weights: XTREME-R trains Social IQa, then COPA."""
+    """Tasks that are trained before, one stage each with its own recipe. Where the stage right before is of the same
+    family, and has the same labels if there is an output for each, its head goes on: XTREME-R trains Social IQa, then
+    COPA. Else a head begins fresh."""
     choose_by: Names = ()
     """For a target without a dev set: the task, or tasks in order of preference, whose dev chooses its intermediate in
     the board's row `best per target`; the first that is a target of the run and has dev scores does."""

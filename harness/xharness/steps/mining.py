@@ -8,7 +8,7 @@ from typing import Any
 
 from xharness.adapter import MetricInput, PooledRetrieval, RetrievalAdapter, retrieval_adapter
 from xharness.data.encoded import EncodedRetrieval
-from xharness.errors import DataError
+from xharness.errors import DataError, Problem, listed
 from xharness.steps.context import StepContext
 from xharness.steps.embedding import Embeddings
 from xharness.steps.mine import Mine
@@ -61,6 +61,13 @@ def _found(
         if language in encoded.failures:
             yield language, DataError(encoded.failures[language]), {}
     if isinstance(adapter, PooledRetrieval):
+        lacking = listed([language for language in work.target.languages if language in encoded.failures])
+        if lacking and not work.target.data.pool:
+            # In a smaller pool every score would be higher.
+            what = f"cannot be ranked: the pool lacks the candidates of {lacking}, whose data are wrong."
+            for language in spoken:
+                yield language, DataError(Problem(f"task {work.target.name}, test [{language}]", what)), {}
+            return
         splits = {language: encoded.splits(language) for language in spoken}
         if (pool := encoded.pool()) is not None:
             splits = {"pool": {"pool": pool}, **splits}
