@@ -3,6 +3,10 @@
 `languages.csv` beside this file has the facts. Families and scripts follow the usual classification, branches named
 for Indo-European (XTREME counts 12 families and two isolates). Sizes are those of CC-100, the corpus XLM-R was
 trained on: arXiv 1911.02116, appendix, table 6; an empty field is a language that is not in it.
+
+`syntax_distance` is how far a language's syntax is from English: 1 - cosine of URIEL's syntax_knn vectors, of the
+feature files of lang2vec 1.1.2 (Littell et al. 2017, E17-2002). These are not URIEL's own precomputed distances,
+which are on another scale: for ranks only.
 """
 
 from __future__ import annotations
@@ -35,6 +39,13 @@ class Language:
     """GiB in CC-100; None where the language is not in it."""
     xtreme: bool
     """Among the 40 of XTREME; the others came with XTREME-R."""
+    syntax_distance: float | None = None
+    """From English, 0 to 1; to be ranked and no more."""
+
+    @property
+    def top_family(self) -> str:
+        """The family as a whole, where `family` is a branch of Indo-European."""
+        return "Indo-European" if self.family.startswith("IE: ") else self.family
 
     @property
     def size(self) -> str:
@@ -66,4 +77,5 @@ def _language(row: Mapping[str, str]) -> Language:
         cc100_mtokens=float(row["cc100_mtokens"]) if row["cc100_mtokens"] else None,
         cc100_gib=float(row["cc100_gib"]) if row["cc100_gib"] else None,
         xtreme=row["xtreme"] == "1",
+        syntax_distance=float(row["syntax_distance"]) if row["syntax_distance"] else None,
     )
