@@ -170,6 +170,7 @@ def _told(line: Sequence[Any]) -> str:
 
 
 def _figure(row: tuple[str, str], held: Sequence[Cell], questions: Sequence[str]) -> Figure:
+    questions = [q for q in questions if any(c.question == q for c in held)]
     contexts = [q for q in questions if any(c.context == q for c in held)]
     contexts += [c for c in dict.fromkeys(c.context for c in held) if c not in contexts]
     grid = np.full((len(contexts), len(questions)), np.nan)

@@ -146,6 +146,15 @@ def _gain(s: Sliced, name: str) -> str:
     return f"'{name}' ({g.gain:+.1f}, {g.low:+.1f} to {g.high:+.1f})"
 
 
+def _bounds(mine: Sequence[Sliced]) -> tuple[float, float]:
+    """From left to right of a figure: all that is ranked, and not the whole width of slices of two questions."""
+    ranked = [s.gains[name] for s in mine for name in s.ranked]
+    kept = ranked or [gain for s in mine for gain in s.gains.values()]
+    low, high = min(0.0, *(g.low for g in kept)), max(0.0, *(g.high for g in kept))
+    edge = 0.25 * (high - low) or 1.0
+    return low - edge, high + edge
+
+
 def slice_figure(by: str, mine: Sequence[Sliced]) -> Figure:
     """Gains with intervals, a line for each slice; rows by mark; hollow where a slice is too small to be ranked."""
     rows = list(dict.fromkeys((s.checkpoint, s.intermediate) for s in mine))
@@ -173,7 +182,8 @@ def slice_figure(by: str, mine: Sequence[Sliced]) -> Figure:
         ticks = [f"{target}: {name}" if len(targets) > 1 else name for target, name in lines]
         axes.set_yticks(range(len(lines) - 1, -1, -1), ticks)
         axes.set_ylim(-0.7, len(lines) - 0.3)
-        axes.set_xlabel("gain over none, points (95 % interval; hollow: too small)")
+        axes.set_xlim(*_bounds(mine))
+        axes.set_xlabel("gain over none, points (95 % interval; hollow: too small to rank, its interval may be cut)")
         if len(rows) > 1:
             axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(4, len(rows)), fontsize=7)
 
