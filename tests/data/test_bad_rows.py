@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from tiny import make_encoder
+from tuning import ENCODES, encoding, run
 from xharness.data.examples import examples
 from xharness.errors import DataError, Problem
+from xharness.run.soundness import check_suite
+from xharness.spec.load import read_suite
 from xharness.spec.task import Data, Limit, Source, Task
 
 
@@ -53,3 +57,43 @@ def test_the_cap_is_filled_with_sound_rows_and_a_bad_row_is_told_once(tmp_path: 
 def test_a_source_with_bad_rows_alone_is_an_error_that_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"has no sound rows: skip_bad leaves out all 2\."):
         examples(covid(tmp_path, [3, 4], skip_bad=True), "test", "en")
+
+
+def test_the_encoding_counts_what_it_left_out(tmp_path: Path) -> None:
+    task = covid(tmp_path, [0, 3, 0, 90], skip_bad=True)
+    name = encoding(make_encoder(tmp_path / "encoder"), task, "test")
+    told = run(ENCODES[name], tmp_path, name)
+    assert (told["examples"], told["left_out"]) == (2, 2)
+    assert "question 2" in told["left_out_first"]
+
+
+def test_a_sound_source_leaves_nothing_to_tell(tmp_path: Path) -> None:
+    name = encoding(make_encoder(tmp_path / "encoder"), covid(tmp_path, [0, 0], skip_bad=True), "test")
+    assert "left_out" not in run(ENCODES[name], tmp_path, name)
+
+
+def test_check_notes_what_is_left_out(tmp_path: Path) -> None:
+    covid(tmp_path, [0, 3, 0])
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "covid.toml").write_text(
+        """name = "covid"
+        title = "Covid"
+        adapter = "question_answering"
+        metric = "squad"
+        [data]
+        train = { file = "../qa.json", format = "squad", skip_bad = true }
+        test = { file = "../qa.json", format = "squad", skip_bad = true }
+        """
+    )
+    (tmp_path / "suite.toml").write_text(
+        """title = "bad rows"
+        [[checkpoint]]
+        name = "tiny"
+        builtin = "tiny"
+        [grid]
+        targets = ["covid"]
+        """
+    )
+    found = check_suite(read_suite(str(tmp_path / "suite.toml")))
+    assert not found.data
+    assert [note for note in found.notes if "covid, test [en]: 1 bad row left out, such as" in note]
