@@ -220,13 +220,8 @@ def _look(wanted: Wanted, loaded: Loaded, tokenizer: Any, report: Report, doubte
         return
     left_out: list[Problem] = []
     try:
-        rows = examples(
-            task,
-            wanted.split,
-            wanted.language,
-            loaded.limit_of(wanted.task),
-            skip=left_out.append,  # type: ignore[arg-type]
-        )
+        split, limit = wanted.split, loaded.limit_of(wanted.task)
+        rows = examples(task, split, wanted.language, limit, skip=left_out.append)  # type: ignore[arg-type]
     except UsageError as error:
         # There is no such adapter or plug-in, which is reported.
         report.usage += [] if wrong("adapter") or told(report.usage, loaded.document, "plugins") else error.problems
