@@ -19,6 +19,7 @@ from xharness.record import Record
 from xharness.score.matching import Side, matched, sides_of
 from xharness.score.statistics import Sample
 from xharness.spec.load import NONE, Loaded
+from xharness.spec.task import ColumnPath, Task
 
 Row = tuple[str, str]
 """Checkpoint and intermediate."""
@@ -99,9 +100,9 @@ class Study:
             found.append(np.asarray(rule.score(held.parts)))
         return ids, np.mean(found, axis=0)
 
-    def examples(self, target: str, language: str) -> dict[str, Example]:
-        """Id -> example of a target's test split, as the run had them."""
-        task = self.loaded.tasks[target]
+    def examples(self, target: str, language: str, also: Sequence[str] = ()) -> dict[str, Example]:
+        """Id -> example of a target's test split, as the run had them, `also` with other columns of the data."""
+        task = _with_columns(self.loaded.tasks[target], also)
         rows = examples(task, "test", language, self.loaded.limit_of(target))
         return {str(example["id"]): example for example in unfolded(task, rows, False)}
 
@@ -112,3 +113,15 @@ class Study:
             if cell["target"] in targets and cell["status"] not in ("passed", "xpassed"):
                 found.setdefault(cell["status"], []).append(cell["name"])
         return [f"{len(names)} cells {status}, and left out: {listed(names)}" for status, names in found.items()]
+
+
+def _with_columns(task: Task, names: Sequence[str]) -> Task:
+    """The task whose test sources give these columns too, under their own names."""
+    if not names:
+        return task
+    extra: dict[str, ColumnPath] = {name: name for name in names}
+    sources = tuple(
+        source.model_copy(update={"columns": {**(source.columns or ({} if source.builtin else task.columns)), **extra}})
+        for source in task.data.test
+    )
+    return task.model_copy(update={"data": task.data.model_copy(update={"test": sources})})

@@ -38,6 +38,7 @@ def footnotes(run: Mapping[str, Any]) -> list[str]:
         dev, majority = (rounded(found[kind]) for kind in ("dev", "majority"))
         what = f"dev of {found['task']} {dev}, the most frequent class {majority}"
         notes.append(f"failed intermediate: {found['label']}: {what}")
+    notes += [f"{found['rows']:,} bad rows left out of: {found['label']}" for found in run.get("left_out", ())]
     return [*notes, *search_notes(run)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -17,26 +17,42 @@ SHOWN = 5
 """Bad rows named in one error."""
 Placed = tuple[str, Example]
 """An example, and how a message names its row."""
+Skip = Callable[[Problem], None]
+"""Takes what is wrong with a row that is left out."""
 
 
-def examples(task: Task, split: Split, language: str, limit: Limit | None = None, seed: int = 0) -> list[Example]:
+def examples(
+    task: Task,
+    split: Split,
+    language: str,
+    limit: Limit | None = None,
+    seed: int = 0,
+    skip: Skip = lambda problem: None,
+) -> list[Example]:
     """All of `iter_examples` at once."""
-    return list(iter_examples(task, split, language, limit, seed))
+    return list(iter_examples(task, split, language, limit, seed, skip))
 
 
 def iter_examples(
-    task: Task, split: Split, language: str, limit: Limit | None = None, seed: int = 0
+    task: Task,
+    split: Split,
+    language: str,
+    limit: Limit | None = None,
+    seed: int = 0,
+    skip: Skip = lambda problem: None,
 ) -> Iterator[Example]:
     """The examples of a split in one language under the adapter's column names, checked and capped, one at a time.
 
     Every row is checked, also those beyond the cap. Raises DataError that names file and line (or data set and row)
     of the first bad rows; what is only known at the end (an id twice, a gold id that nobody has) is told there, so what
     was taken before counts only once the iterator has ended.
+
+    A source with `skip_bad` leaves bad rows out instead, before the cap: `skip` hears of each.
     """
     parts = parts_of(task, split, language)
     adapter = load_adapter(task.adapter)
     cap = getattr(limit or Limit(), split, None)
-    checked = _checked(parts, adapter, split)
+    checked = _checked(parts, adapter, split, skip)
     if cap is None:
         yield from checked
         return
@@ -75,15 +91,21 @@ def _keeps(kept: bytes | None, index: int) -> bool:
     return kept is None or (index < len(kept) and kept[index] == 1)
 
 
-def _checked(parts: list[Part], adapter: Adapter, split: Split) -> Iterator[Example]:
+def _checked(parts: list[Part], adapter: Adapter, split: Split, skip: Skip) -> Iterator[Example]:
     """The examples of all parts; raises where a part has bad rows, where none has any, where ids do not fit."""
     identities = Identities()
     n = 0
     empty: list[Part] = []
+    left_out: list[Problem] = []
+
+    def leave_out(problem: Problem) -> None:
+        left_out.append(problem)
+        skip(problem)
+
     for part in parts:
         before = n
         problems: list[Problem] = []
-        for where, example in _placed([part], adapter):
+        for where, example in _placed([part], adapter, skip=leave_out):
             n += 1
             if complaint := _complaint(part.task, adapter, example):
                 problems.append(Problem(where, complaint))
@@ -97,6 +119,9 @@ def _checked(parts: list[Part], adapter: Adapter, split: Split) -> Iterator[Exam
         if n == before:
             empty.append(part)
     about = f"task {parts[0].task.name}, {split} [{parts[0].language}]"
+    if not n and left_out:
+        what = f"has no sound rows: skip_bad leaves out all {len(left_out)}."
+        raise DataError(Problem(about, what), *left_out[:SHOWN])
     if not n:
         raise DataError(Problem(about, f"has no rows: {'; '.join(part.why_empty() for part in empty)}."))
     if suspects := identities.repeated():
@@ -105,18 +130,31 @@ def _checked(parts: list[Part], adapter: Adapter, split: Split) -> Iterator[Exam
         require_gold(about, _placed(parts, adapter), SHOWN)
 
 
-def _placed(parts: list[Part], adapter: Adapter, kept: bytes | None = None) -> Iterator[Placed]:
-    """The examples of the parts with their places, not checked; those of `kept` only."""
-    rows = ((part, number, row) for part in parts for number, row in part.rows())
-    for index, (part, number, row) in enumerate(rows):
-        if kept is not None and not _keeps(kept, index):
-            continue
-        where = part.where(number)
-        example = _paired(_named(row, part, adapter, where))
-        given = example.get("id")
-        example["id"] = part.id_of(number) if given is None else str(given)
-        example["language"] = part.language
-        yield where, example
+def _placed(
+    parts: list[Part], adapter: Adapter, kept: bytes | None = None, skip: Skip = lambda problem: None
+) -> Iterator[Placed]:
+    """The examples of the parts with their places; those of `kept` only; checked where bad ones are left out."""
+    index = -1
+    for part in parts:
+        for number, row in part.rows():
+            placed = None
+            if part.source.skip_bad:
+                where, example = placed = _example(part, number, row, adapter)
+                if complaint := _complaint(part.task, adapter, example):
+                    skip(Problem(where, complaint))
+                    continue
+            index += 1
+            if _keeps(kept, index):
+                yield placed or _example(part, number, row, adapter)
+
+
+def _example(part: Part, number: int, row: Row, adapter: Adapter) -> Placed:
+    where = part.where(number)
+    example = _paired(_named(row, part, adapter, where))
+    given = example.get("id")
+    example["id"] = part.id_of(number) if given is None else str(given)
+    example["language"] = part.language
+    return where, example
 
 
 def _complaint(task: Task, adapter: Adapter, example: Example) -> str | None:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from xharness.adapter import Example
-from xharness.data.examples import iter_examples
+from xharness.data.examples import Skip, iter_examples
 from xharness.data.hub import hub_commit
 from xharness.data.readers import VERSION
 from xharness.data.sources import code_of, path_of
@@ -52,7 +52,12 @@ def planned_examples(
 
 
 def iter_planned_examples(
-    task: Task, split: Split, language: str, limit: Limit | None, planned: Sequence[str]
+    task: Task,
+    split: Split,
+    language: str,
+    limit: Limit | None,
+    planned: Sequence[str],
+    skip: Skip = lambda problem: None,
 ) -> Iterator[Example]:
     """`iter_examples`, for a result that is kept under the name of the data that were there when the run was planned.
 
@@ -61,7 +66,7 @@ def iter_planned_examples(
     what was taken before counts only once the iterator has ended.
     """
     try:
-        yield from iter_examples(_pinned(task, split, language, planned), split, language, limit)
+        yield from iter_examples(_pinned(task, split, language, planned), split, language, limit, skip=skip)
     except Unreachable as error:
         if not planned or _missing(split, language) in planned:
             raise

@@ -104,7 +104,9 @@ class Part:
 
     @property
     def known_length(self) -> int | None:
-        """How many `rows` there are, where that is known without reading them."""
+        """How many examples there are, where that is known without reading the rows."""
+        if self.source.skip_bad:
+            return None
         if self.known_size is None or not self.source.rows:
             return self.known_size
         first, last = (round(part * self.known_size) for part in self.source.rows)

@@ -30,6 +30,7 @@ class Dataset(NamedTuple):
 
 ENGLISH = ("en",)
 FOREIGN = LANGUAGES[1:]
+MLQA = ("en", "de", "es", "hi", "zh", "ar")
 UPOS = ("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "VERB")
 BIO = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 CCG = (
@@ -52,7 +53,7 @@ DATASETS: dict[str, Dataset] = {
     "squad_v1": Dataset("qa", ENGLISH),
     "squad_v2": Dataset("qa", ENGLISH),
     "xquad": Dataset("qa", ("en", "de", "es", "ru", "tr", "hi", "zh", "ar")),
-    "mlqa": Dataset("qa", ("en", "de", "es", "hi", "zh", "ar")),
+    "mlqa": Dataset("qa", MLQA),
     "tydiqa": Dataset("qa", ("en", "ru", "ar", "sw")),
     "hellaswag": Dataset("choice", ENGLISH),
     "cosmosqa": Dataset("choice", ENGLISH),
@@ -69,6 +70,7 @@ DATASETS: dict[str, Dataset] = {
     "lareqa": Dataset("answer", ("en", "de", "es", "ru", "tr", "hi", "zh", "ar")),
     "mewslix": Dataset("mention", linking.LANGUAGES),
     "mewslix_entities": Dataset("entity", ENGLISH, splits=("test",)),
+    **{f"mlqa_g_{asked}": Dataset("qa", MLQA) for asked in MLQA},
 }
 
 # A clause is added in so many of ten premises; so many sentences stand around the premise.
@@ -145,11 +147,15 @@ def rows(dataset: str, split: str, language: str, size: int, seed: int = 0) -> l
     question, choice1, choice2, label}, answer {id, context, question, answers, sentence_breaks}. Mewsli-X has its
     published columns: mention {id, contextual_mention, entity}, or {id, context, mentions} in the test split; entity
     {id, entity_id, title, description, sentence_spans, description_language, description_url}, of which there are as
-    many as the micro-world has and no more.
+    many as the micro-world has and no more. `mlqa_g_de` is MLQA with its questions in German.
     """
     _known("dataset", dataset, tuple(DATASETS))
     _known(f"{dataset} split", split, DATASETS[dataset].splits)
     _known(f"{dataset} language", language, DATASETS[dataset].languages)
+    if dataset.startswith("mlqa_g_"):
+        asked = rows("mlqa", split, dataset.removeprefix("mlqa_g_"), size, seed)
+        held = rows("mlqa", split, language, size, seed)
+        return [{**row, "question": other["question"]} for row, other in zip(held, asked, strict=True)]
     stream = f"{VERSION} {dataset} {split} {seed}"
     rng = random.Random(stream)
     if dataset in SERIES:

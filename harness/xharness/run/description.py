@@ -95,3 +95,11 @@ def failed_stages(plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
             dev, majority = (summary.get(kind, {}).get(name) for kind in ("dev_tasks", "majority"))
             if dev is not None and majority is not None and not rule.better(dev, majority):
                 yield {"label": step.work.label, "task": name, "dev": dev, "majority": majority}
+
+
+def left_out(plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
+    """The encodings that left out bad rows, and how many."""
+    for step in plan.steps.values():
+        summary = (store.manifest(step.key) or {}).get("summary", {})
+        if rows := summary.get("left_out"):
+            yield {"label": step.work.label, "rows": rows, "such_as": summary.get("left_out_first", "")}

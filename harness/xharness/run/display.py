@@ -127,6 +127,8 @@ class Display:
         extra = f", {tokens / event['seconds']:,.0f} tokens/s" if tokens and event["seconds"] else ""
         resumed = event["summary"].get("resumed_at")
         extra += f", resumed from training step {resumed}" if resumed else ""
+        left_out = event["summary"].get("left_out")
+        extra += f", {left_out:,} bad row{'s' * (left_out > 1)} left out" if left_out else ""
         self._say(
             f"[{self.finished}/{self.count}] {word}: {self.plan.steps[key].work.label}  ({duration(seconds)}{extra})"
         )

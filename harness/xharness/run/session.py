@@ -25,7 +25,7 @@ from xharness.plan.identity import identity_of
 from xharness.plan.plan import Plan
 from xharness.plan.planner import Planner
 from xharness.record import Record
-from xharness.run.description import described, failed_stages
+from xharness.run.description import described, failed_stages, left_out
 from xharness.run.display import Display
 from xharness.run.events import event_log
 from xharness.run.expectations import Judged, compared_with, judge
@@ -283,6 +283,7 @@ def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, 
         ),
         "expectations": [j.as_json() for j in judged],
         "failed_stages": list(failed_stages(prepared.plan, prepared.store)),
+        "left_out": list(left_out(prepared.plan, prepared.store)),
     }
     # Without records the run does not count as finished: `show` still shows the last whole board.
     write_run(folder, made, None if outcome.interrupted else records)

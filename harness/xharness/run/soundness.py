@@ -218,8 +218,10 @@ def _look(wanted: Wanted, loaded: Loaded, tokenizer: Any, report: Report, doubte
     unplaced = wanted.split == "test" and any(map(wrong, PLACES))
     if unplaced or wrong("data", wanted.split) or not loaded.knows_profile:
         return
+    left_out: list[Problem] = []
     try:
-        rows = examples(task, wanted.split, wanted.language, loaded.limit_of(wanted.task))  # type: ignore[arg-type]
+        split, limit = wanted.split, loaded.limit_of(wanted.task)
+        rows = examples(task, split, wanted.language, limit, skip=left_out.append)  # type: ignore[arg-type]
     except UsageError as error:
         # There is no such adapter or plug-in, which is reported.
         report.usage += [] if wrong("adapter") or told(report.usage, loaded.document, "plugins") else error.problems
@@ -231,6 +233,9 @@ def _look(wanted: Wanted, loaded: Loaded, tokenizer: Any, report: Report, doubte
         for found in error.problems:
             report.data.append(_placed(found, document, loaded.profile_name, wanted))
         return
+    if left_out:
+        how_many = f"{len(left_out):,} bad row{'s' * (len(left_out) > 1)} left out"
+        report.notes.append(f"{_name(wanted)}: {how_many}, such as {left_out[0]}")
     longest, beyond = None, 0.0
     if tokenizer is not None:
         try:

@@ -83,6 +83,8 @@ class Source(Spec):
     """Leave out the rows whose column has this value, or one of these: `{ label = -1 }` for unlabelled SNLI rows."""
     rows: tuple[float, float] | None = None
     """Keep this part of the rows, as fractions: `[0.0, 0.5]` is the first half."""
+    skip_bad: bool = False
+    """Leave out the rows that the adapter complains about, and tell how many they are, instead of stopping at them."""
     columns: dict[str, ColumnPath] | None = None
     """Columns of this source where they differ from the task's; a key maps an adapter's column to the data's."""
     side: str | None = None

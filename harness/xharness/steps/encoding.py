@@ -26,6 +26,7 @@ from xharness.adapter import (
 )
 from xharness.data.columns import ColumnWriter
 from xharness.data.encoded import NO_SENTENCE, ROWS, ExampleWriter, FeatureWriter, read_about, write_about
+from xharness.data.examples import Skip
 from xharness.data.fingerprints import iter_planned_examples
 from xharness.errors import DataError, HarnessError, Problem
 from xharness.spec.recipe import Recipe
@@ -53,11 +54,13 @@ def encode(work: Encode, context: StepContext) -> dict[str, Any]:
     work = work.model_copy(update={"max_length": min(work.max_length, positions_of(load_config(origin)))})
     progress = Progress(context.report, None, "examples", work.label)
     adapter = load_adapter(work.task.adapter)
-    made = (_features if adapter.trains else _sentences)(work, context, tokenizer, progress.add)
-    return {**made, "seconds": round(time.monotonic() - began, 3)}
+    left_out: list[Problem] = []
+    made = (_features if adapter.trains else _sentences)(work, context, tokenizer, progress.add, left_out.append)
+    told = {"left_out": len(left_out), "left_out_first": str(left_out[0])} if left_out else {}
+    return {**made, **told, "seconds": round(time.monotonic() - began, 3)}
 
 
-def _features(work: Encode, context: StepContext, tokenizer: Any, tell: Tell) -> dict[str, Any]:
+def _features(work: Encode, context: StepContext, tokenizer: Any, tell: Tell, skip: Skip) -> dict[str, Any]:
     """Features and examples of one split of a task that trains a head."""
     adapter, (split,) = tunable_adapter(work.task.adapter), work.splits
     task = _labelled(work, context, adapter)
@@ -76,7 +79,7 @@ def _features(work: Encode, context: StepContext, tokenizer: Any, tell: Tell) ->
     def read(language: str) -> list[int]:
         """A language's run of examples."""
         begin = examples.examples
-        for chunk, found in ahead(made, chunks(_rows(work, split, language), CHUNK)):
+        for chunk, found in ahead(made, chunks(_rows(work, split, language, skip), CHUNK)):
             _require_features(whose, chunk, found)
             for feature in found:
                 features.add(feature, examples.examples + feature.example, noted)
@@ -132,9 +135,9 @@ def _counts(languages: Mapping[str, Any], examples: int, features: FeatureWriter
     }
 
 
-def _rows(work: Encode, split: Split, language: str) -> Iterator[Example]:
+def _rows(work: Encode, split: Split, language: str, skip: Skip = lambda problem: None) -> Iterator[Example]:
     limit = Limit() if split == "pool" else Limit(**{split: work.limits[work.splits.index(split)]})
-    rows = iter_planned_examples(work.task, split, language, limit, work.fingerprints)
+    rows = iter_planned_examples(work.task, split, language, limit, work.fingerprints, skip)
     return unfolded(work.task, rows, work.train)
 
 
@@ -152,7 +155,7 @@ def _labelled(work: Encode, context: StepContext, adapter: TunableAdapter) -> Ta
     return task.model_copy(update={"labels": tuple(sorted(labels))})
 
 
-def _sentences(work: Encode, context: StepContext, tokenizer: Any, tell: Tell) -> dict[str, Any]:
+def _sentences(work: Encode, context: StepContext, tokenizer: Any, tell: Tell, skip: Skip) -> dict[str, Any]:
     """The distinct sentences of a retrieval target, and its rows with the numbers of theirs."""
     adapter = retrieval_adapter(work.task.adapter)
     whose = f"the {adapter.name} adapter, rows of task {work.task.name}"
@@ -163,7 +166,7 @@ def _sentences(work: Encode, context: StepContext, tokenizer: Any, tell: Tell) -
 
     def numbered(split: Split, language: str) -> Iterator[tuple[str, str, str]]:
         """Every new sentence of a split, its language and column; its rows are written on the way."""
-        for example in _rows(work, split, language):
+        for example in _rows(work, split, language, skip):
             row: dict[str, Any] = {n: str(example[n]) if example.get(n) not in (None, "") else None for n in others}
             for name in adapter.texts:
                 row[name] = NO_SENTENCE

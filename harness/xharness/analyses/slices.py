@@ -1,0 +1,204 @@
+"""Slices: what each row gains over `none` in parts of a target's test side, and whether that depends on the part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from xharness.analyses.slicing.cases import Cases, Gain, cases_of, gain_of, interaction
+from xharness.analyses.slicing.corpus import Held, distances, topics
+from xharness.analyses.slicing.labels import FUNCTIONS, NONE, Labels, labels_of, values_of
+from xharness.analyses.slicing.pages import Sliced, slice_figure, slice_table, tests_table, words_of
+from xharness.analyses.slicing.words import text_of
+from xharness.analysis import Answer
+from xharness.data.examples import examples
+from xharness.errors import DataError, HarnessError, Problem, listed
+from xharness.score.statistics import RESAMPLES
+from xharness.spec.stage import ENGLISH
+from xharness.spec.task import Limit
+from xharness.study import Study
+
+ARTICLE, TITLE = "article", "title"
+BUILT_IN = (*FUNCTIONS, ARTICLE, "topic", "distance")
+
+
+class Options(BaseModel):
+    """Settings of the slices."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    by: tuple[str, ...] = BUILT_IN
+    """What makes the slices: question_word, answer_type, answer_length, context_length, overlap, article (the column
+    `title`), topic, distance, or any column of the data."""
+    targets: tuple[str, ...] = ()
+    """All of the run if not said."""
+    without: tuple[str, ...] = ()
+    """Patterns of targets that are left out: `mlqa_g_*`."""
+    intermediates: tuple[str, ...] = ()
+    """Rows that are compared with `none`; all if not said."""
+    bins: int = Field(default=3, ge=2)
+    """Bins of a number, with equally many examples of each language."""
+    least: int = Field(default=20, ge=2)
+    """Questions that a slice must have to be ranked and tested; one and its translations count once."""
+    most: int = Field(default=12, ge=2)
+    """Slices of a column; rarer values are put together."""
+    labels: Literal["own", "english"] = "own"
+    """Whether question word, answer type, lengths and overlap are an example's own, or those of its English version."""
+    k: int = Field(default=6, ge=2)
+    """Topics."""
+    seed: int = 0
+    """Of topics and permutations."""
+    corpus: int = Field(default=2000, ge=1)
+    """Texts of the intermediate's train data that distance is measured from, at the most."""
+    resamples: int = Field(default=RESAMPLES, ge=100)
+    """Of the bootstrap."""
+    rounds: int = Field(default=2000, ge=100)
+    """Of the permutation test."""
+
+
+class Slices:
+    """Gains by slice of the test side, and whether gain and slice have to do with one another."""
+
+    name: ClassVar[str] = "slices"
+    options: ClassVar[type[BaseModel]] = Options
+
+    def answer(self, study: Study, options: Options) -> Answer:
+        """A table of tests, and for each kind of slice a table and a figure of gains."""
+        given = options.targets or tuple(study.run["targets"])
+        targets = [t for t in given if not any(fnmatchcase(t, pattern) for pattern in options.without)]
+        told: dict[str, None] = {}
+        unsliced: dict[tuple[str, str], dict[str, None]] = {}
+        found: list[Sliced] = []
+        for target in targets:
+            rows = [
+                (checkpoint, row)
+                for checkpoint in study.checkpoints
+                for row in options.intermediates or study.intermediates(checkpoint)
+            ]
+            try:
+                held = Slicer.of(study, target, options, unsliced)
+                for checkpoint, row in rows:
+                    found += _of_row(study, held, checkpoint, row, options)
+            except HarnessError as error:
+                told[f"{study.title(target)}: left out, {error}"] = None
+        if not found:
+            what = "no row has outcomes beside those of `none` on these targets, or none could be sliced."
+            raise DataError(Problem("analysis slices", what, " ".join(told)))
+        tables, figures = [tests_table(found)], []
+        for by in options.by:
+            if mine := [s for s in found if s.by == by]:
+                tables.append(slice_table(by, mine, found))
+                figures.append(slice_figure(by, mine))
+        why = [f"not sliced by {by}: {listed(list(of))}, {said}" for (by, said), of in unsliced.items()]
+        notes = (*study.absent(targets), *told, *why, *_notes(study, found, targets, options))
+        return Answer(words_of(found), tuple(tables), tuple(figures), tuple(dict.fromkeys(notes)))
+
+
+@dataclass(frozen=True)
+class Slicer:
+    """A target's examples, and how they are sliced."""
+
+    study: Study
+    target: str
+    options: Options
+    examples: Held
+    unsliced: dict[tuple[str, str], dict[str, None]]
+    """(kind of slice, why it could not be made) -> titles of targets."""
+    made: dict[str, Labels]
+    """What was sliced by something that no row changes."""
+
+    @classmethod
+    def of(
+        cls, study: Study, target: str, options: Options, unsliced: dict[tuple[str, str], dict[str, None]]
+    ) -> Slicer:
+        """Those of a target's languages."""
+        held = {language: study.examples(target, language) for language in study.languages[target]}
+        return cls(study, target, options, held, unsliced, {})
+
+    def labels(self, by: str, row: str) -> Labels | None:
+        """The slices of all examples; None where the data do not give them, which is told."""
+        about = f"{by}:{row}" if by == "distance" else by
+        if about not in self.made:
+            try:
+                self.made[about] = labels_of(self._values(by, row), self.options.bins, self.options.most)
+            except HarnessError as error:
+                said = error.problems[0].what.rstrip(".")
+                self.unsliced.setdefault((by, said), {})[self.study.title(self.target)] = None
+                self.made[about] = Labels({}, ())
+        return self.made[about] if self.made[about].slices else None
+
+    def _values(self, by: str, row: str) -> dict[str, dict[str, Any]]:
+        if by in FUNCTIONS:
+            return values_of(self.examples, FUNCTIONS[by], self.options.labels == "english")
+        if by == "topic":
+            made = topics(self.examples, self.options.k, self.options.seed)
+            if not made:
+                raise DataError(f"it has no more than {self.options.k} English contexts")
+            return {language: {**dict.fromkeys(rows), **made[language]} for language, rows in self.examples.items()}
+        if by == "distance":
+            return dict(distances(self.examples, corpus_of(self.study, row, self.options.corpus)))
+        column = TITLE if by == ARTICLE else by
+        held = {code: self.study.examples(self.target, code, (column,)) for code in self.examples}
+        return {code: {name: example.get(column) for name, example in rows.items()} for code, rows in held.items()}
+
+
+def corpus_of(study: Study, row: str, most: int) -> list[str]:
+    """Texts that a row's stages trained on: contexts, or all that an example says; as many of each task."""
+    found: list[str] = []
+    stages = study.loaded.stages(row)
+    trained = [(name, code) for stage in stages for name in stage.tasks for code in stage.languages or (ENGLISH,)]
+    for name, language in trained:
+        cap = study.loaded.limit_of(name).train
+        limit = Limit(train=min(cap or most, most))
+        rows = examples(study.loaded.tasks[name], "train", language, limit)
+        found += list(dict.fromkeys(text_of(e) for e in rows))[: max(1, most // len(trained))]
+    return found
+
+
+def _of_row(study: Study, slicer: Slicer, checkpoint: str, row: str, options: Options) -> Iterator[Sliced]:
+    """A row's gains by everything that makes slices."""
+    target = slicer.target
+    sides = [study.rows.get((checkpoint, name)) for name in ("none", row)]
+    if any(side is None or target not in side.targets for side in sides):
+        return
+    cases = cases_of(study, target, checkpoint, row)
+    for by in options.by:
+        labels = slicer.labels(by, row)
+        if labels is not None:
+            yield sliced(cases, labels, options, (checkpoint, row, study.title(target), by))
+
+
+def sliced(cases: Cases, labels: Labels, options: Options, names: tuple[str, str, str, str]) -> Sliced:
+    """The gains by slice, and the test whether they differ; `names` are checkpoint, row, target, kind of slice."""
+    given = np.array([labels.of.get(place, NONE) for place in cases.places])
+    gains: dict[str, Gain] = {}
+    for name in labels.slices:
+        inside = given == name
+        if inside.any():
+            gains[name] = gain_of(cases, inside, options.resamples)
+    ranked = tuple(name for name, gain in gains.items() if gain.questions >= options.least and name != NONE)
+    p = None
+    if len(ranked) > 1:
+        p = interaction(cases, given.tolist(), np.isin(given, ranked), options.rounds, options.seed)
+    return Sliced(*names, gains, ranked, p, labels.about)
+
+
+def _notes(study: Study, found: Sequence[Sliced], targets: Sequence[str], options: Options) -> Iterator[str]:
+    small = sum(len(s.gains) - len(s.ranked) for s in found)
+    if small:
+        yield f"{small} slices have fewer than {options.least} questions, or no value: shown, not ranked, not tested"
+    alone = dict.fromkeys(f"{s.target} by {s.by}" for s in found if len(s.ranked) < 2)
+    if alone:
+        yield f"nothing to compare, for fewer than two slices can be ranked: {listed(list(alone))}"
+    if all(len(study.seeds(row, target)) < 2 for row in study.rows for target in targets):
+        yield "one seed: the intervals hold for other examples, and say nothing of other seeds"
+    yield (
+        "a slice's score is the mean over its examples in all languages; intervals: 95 %, paired bootstrap over "
+        f"questions (all languages of one together) and seeds, {options.resamples} resamples; differences between "
+        f"slices: permutation test, {options.rounds} rounds; Holm's correction over all tests of a column"
+    )

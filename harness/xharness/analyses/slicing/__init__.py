@@ -1,0 +1,1 @@
+"""What slices are made of: functions of an example, and the statistics of gains by slice."""

@@ -1,0 +1,82 @@
+"""Slices that look at all examples at once: topics of the contexts, and their distance from a training corpus.
+
+Both compare words, so they read the English version of an example where the target has one, and give every language of
+a parallel target the same value. What has no English version has no topic; its distance is that of its own words, which
+shares with an English corpus little but names and numbers, and is compared within its language alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from xharness.adapter import Example
+from xharness.analyses.slicing.words import text_of, words
+
+ENGLISH = "en"
+Held = Mapping[str, Mapping[str, Example]]
+"""Language -> id -> example."""
+FEATURES = 20_000
+"""Words of a TF-IDF space, the most frequent ones."""
+
+
+def english_of(held: Held, language: str, name: str) -> Example | None:
+    """The English version of an example; itself if it is English."""
+    return held.get(ENGLISH, {}).get(name) if language in held else None
+
+
+def topics(held: Held, k: int, seed: int) -> dict[str, dict[str, str]]:
+    """Language -> id -> topic of its context: a cluster of k-means over TF-IDF vectors, named by its heaviest words.
+
+    TF-IDF with logarithmic counts, vectors of unit length, ten starts of k-means (Lloyd). Words of more than half of
+    the contexts are left out, as are English stop words.
+    """
+    texts = list(dict.fromkeys(text_of(e) for e in held.get(ENGLISH, {}).values()))
+    if len(texts) <= k:
+        return {}
+    from sklearn.cluster import KMeans
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    space = _space(max_df=0.5, drop=ENGLISH_STOP_WORDS)
+    vectors = space.fit_transform(texts)
+    found = KMeans(n_clusters=k, n_init=10, random_state=seed).fit(vectors)
+    vocabulary = space.get_feature_names_out()
+    names = [
+        f"{number + 1}: {', '.join(vocabulary[i] for i in centre.argsort()[::-1][:3])}"
+        for number, centre in enumerate(found.cluster_centers_)
+    ]
+    topic = {text: names[label] for text, label in zip(texts, found.labels_, strict=True)}
+    return {
+        language: {name: topic[text_of(e)] for name in rows if (e := english_of(held, language, name)) is not None}
+        for language, rows in held.items()
+    }
+
+
+def distances(held: Held, corpus: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Language -> id -> distance of its context from a corpus: 1 - the cosine of its TF-IDF vector and the corpus's.
+
+    The weights are those of the corpus; its vector is the mean of its texts' unit vectors. 0 is a text of the corpus's
+    very mixture of words, 1 one that shares no word with it. Words that the corpus does not have do not count.
+    """
+    import numpy as np
+
+    space = _space(min_df=1)
+    centre = np.asarray(space.fit_transform(corpus).mean(axis=0)).ravel()
+    length = float(np.linalg.norm(centre)) or 1.0
+    source = {
+        language: {name: english_of(held, language, name) or example for name, example in rows.items()}
+        for language, rows in held.items()
+    }
+    texts = list(dict.fromkeys(text_of(e) for rows in source.values() for e in rows.values()))
+    far = 1 - space.transform(texts) @ centre / length
+    distance = dict(zip(texts, far.tolist(), strict=True))
+    return {language: {name: distance[text_of(e)] for name, e in rows.items()} for language, rows in source.items()}
+
+
+def _space(max_df: float = 1.0, min_df: int = 1, drop: frozenset[str] = frozenset()) -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    def analyse(text: str) -> Iterator[str]:
+        return (word for word in words(text, ENGLISH) if len(word) > 1 and word not in drop)
+
+    return TfidfVectorizer(analyzer=analyse, sublinear_tf=True, max_df=max_df, min_df=min_df, max_features=FEATURES)
