@@ -38,6 +38,7 @@ class Classification:
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "f1_macro", "matthews", "pearson")
     options: ClassVar[type[BaseModel]] = Options
     trains: ClassVar[bool] = True
+    texts: ClassVar[tuple[str, ...]] = ("text", "pair")
     exported: ClassVar[str] = "SequenceClassification"
 
     def check(self, task: Task, example: Example) -> str | None:

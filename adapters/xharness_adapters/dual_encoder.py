@@ -63,6 +63,7 @@ class DualEncoder:
     metrics: ClassVar[tuple[str, ...]] = ("map_at_20", "recall_at_10", "mrr_at_20")
     options: ClassVar[type[BaseModel]] = Options
     trains: ClassVar[bool] = True
+    texts: ClassVar[tuple[str, ...]] = ("query", "candidate")
     whole_batch: ClassVar[bool] = True
     embeds: ClassVar[bool] = True
     kept: ClassVar[tuple[str, ...]] = ("candidate", "negatives")

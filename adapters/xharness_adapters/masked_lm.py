@@ -48,6 +48,7 @@ class MaskedLM:
     metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
     options: ClassVar[type[BaseModel]] = Options
     trains: ClassVar[bool] = True
+    texts: ClassVar[tuple[str, ...]] = ("text",)
     language_head: ClassVar[bool] = True
 
     def check(self, task: Task, example: Example) -> str | None:

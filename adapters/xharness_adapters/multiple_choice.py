@@ -46,6 +46,7 @@ class MultipleChoice:
     metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
     options: ClassVar[type[BaseModel]] = Options
     trains: ClassVar[bool] = True
+    texts: ClassVar[tuple[str, ...]] = ("context", "question", "choices")
     exported: ClassVar[str] = "MultipleChoice"
 
     def check(self, task: Task, example: Example) -> str | None:

@@ -66,6 +66,7 @@ class QuestionAnswering:
     metrics: ClassVar[tuple[str, ...]] = ("squad", "squad_v2", "mlqa")
     options: ClassVar[type[BaseModel]] = Options
     trains: ClassVar[bool] = True
+    texts: ClassVar[tuple[str, ...]] = ("context", "question")
     exported: ClassVar[str] = "QuestionAnswering"
     kept: ClassVar[tuple[str, ...]] = ("context",)
 

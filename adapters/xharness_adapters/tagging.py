@@ -43,6 +43,7 @@ class Tagging:
     metrics: ClassVar[tuple[str, ...]] = ("f1_entity", "f1_xtreme", "accuracy_token")
     options: ClassVar[type[BaseModel]] = Options
     trains: ClassVar[bool] = True
+    texts: ClassVar[tuple[str, ...]] = ("tokens",)
     exported: ClassVar[str] = "TokenClassification"
 
     def check(self, task: Task, example: Example) -> str | None:

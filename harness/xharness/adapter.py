@@ -135,6 +135,14 @@ class KeepsColumns(TunableAdapter, Protocol):
 
 
 @runtime_checkable
+class SaysTexts(Adapter, Protocol):
+    """A family that says which columns of its examples are there to be read: what a corpus of them is made of."""
+
+    texts: ClassVar[tuple[str, ...]]
+    """Columns with a text or a list of texts; an example may lack some."""
+
+
+@runtime_checkable
 class SettlesOptions(Adapter, Protocol):
     """A family some of whose options follow from the rest of the task."""
 

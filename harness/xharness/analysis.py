@@ -7,7 +7,7 @@ reads its options without them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
@@ -72,6 +72,16 @@ class Analysis(Protocol):
 
     def answer(self, study: Study, options: Any) -> Answer:
         """The answer from a stored run; HarnessError where the run lacks what it needs."""
+
+
+@runtime_checkable
+class NamesRows(Analysis, Protocol):
+    """An analysis whose options name rows or targets elsewhere than under `intermediates` and `targets`."""
+
+    def unknown(
+        self, options: Any, rows: Collection[str], targets: Collection[str]
+    ) -> Iterator[tuple[tuple[str | int, ...], str, Collection[str]]]:
+        """(path in the options, name, what there is) of every name that no profile of the suite has."""
 
 
 _loaded: dict[str, Analysis] = {}

@@ -157,10 +157,10 @@ class SuiteFile(pytest.File):
             yield item
 
     def result_of(self, name: str) -> tuple[CellResult | None, list[Judged]]:
-        """How a cell ended and its expectations; the first question runs the suite."""
+        """How a cell ended and its expectations, a row's with its last cell; the first question runs the suite."""
         finished = self._finished()
         results = {r.name: r for r in finished.results}
-        return results.get(name), [j for j in finished.judged if j.cell == name]
+        return results.get(name), [j for j in finished.judged if j.names[-1] == name]
 
     def passes_over(self, item: CellItem) -> bool:
         """Whether a cell was stopped before its turn, and pytest has yet to come to one that failed."""

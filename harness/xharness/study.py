@@ -11,13 +11,17 @@ from typing import Any
 import numpy as np
 
 from xharness.adapter import Example, unfolded
-from xharness.board.grid import languages_of
+from xharness.board.grid import languages_of, with_targets
 from xharness.data.examples import examples
 from xharness.errors import DataError, Problem, listed
 from xharness.metrics.base import Array
 from xharness.record import Record
+from xharness.score.choice import BEST, best_per_target, chosen_side
+from xharness.score.compare import OVERALL, coefficients
 from xharness.score.matching import Side, matched, sides_of
-from xharness.score.statistics import Sample
+from xharness.score.quantities import Quantities
+from xharness.score.scheme import scheme_of
+from xharness.score.statistics import RESAMPLES, Sample
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.task import ColumnPath, Task
 
@@ -99,6 +103,15 @@ class Study:
             ids = held.ids
             found.append(np.asarray(rule.score(held.parts)))
         return ids, np.mean(found, axis=0)
+
+    def quantities(self, checkpoint: str, resamples: int = RESAMPLES) -> Quantities:
+        """The rows of a checkpoint, `best per target` among them, to measure quantities of."""
+        rows = {name: side for (held, name), side in self.rows.items() if held == checkpoint}
+        best = chosen_side(checkpoint, best_per_target(self.run), self.rows)
+        if best.targets:
+            rows[BEST] = best
+        weights = coefficients(with_targets(scheme_of(self.run), self.run))[OVERALL]
+        return Quantities(rows, weights, resamples)
 
     def examples(self, target: str, language: str, also: Sequence[str] = ()) -> dict[str, Example]:
         """Id -> example of a target's test split, as the run had them, `also` with other columns of the data."""

@@ -1,7 +1,8 @@
-"""Gains: what each row gains over `none` by each target, under one or several metrics, with its interval."""
+"""Gains: what each row gains over `none` or another row, by target and metric, each with its interval."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -25,6 +26,8 @@ class Options(BaseModel):
     """Metrics that a target may have beside its own; those that it lacks are left out. Its own if none is said."""
     beside: tuple[str, ...] = ()
     """Metrics that are shown without a test: `same_language_at_20`."""
+    over: str = NONE
+    """The row that the others are compared with: `squad_v1` asks what they gain over SQuAD."""
     resamples: int = Field(default=RESAMPLES, ge=100)
 
 
@@ -33,6 +36,13 @@ class Gains:
 
     name: ClassVar[str] = "gains"
     options: ClassVar[type[BaseModel]] = Options
+
+    def unknown(
+        self, options: Options, rows: Collection[str], targets: Collection[str]
+    ) -> Iterator[tuple[tuple[str | int, ...], str, Collection[str]]]:
+        """A row to compare with that the suite has in no profile."""
+        if options.over not in rows:
+            yield ("over",), options.over, rows
 
     def answer(self, study: Study, options: Options) -> Answer:
         """A table of gains with intervals, and a figure of them."""
@@ -43,8 +53,8 @@ class Gains:
                 for metric in options.metrics or (study.run["tasks"][target]["metric"],):
                     lines += _lines(study, checkpoint, target, metric, options)
         if not lines:
-            what = "no row has a score beside `none` on these targets under these metrics."
-            raise DataError(Problem("analysis gains", what, "Run the cells of `none` and of an intermediate."))
+            what = f"no row has a score beside `{options.over}` on these targets under these metrics."
+            raise DataError(Problem("analysis gains", what, f"Run the cells of `{options.over}` and of another row."))
         adjusted = holm([line[-1] for line in lines])
         rows = tuple((*line, p) for line, p in zip(lines, adjusted, strict=True))
         columns = (
@@ -52,7 +62,7 @@ class Gains:
             "intermediate",
             "target",
             "metric",
-            "none",
+            options.over,
             "score",
             "gain",
             "low",
@@ -60,9 +70,9 @@ class Gains:
             "p",
             "p Holm",
         )
-        table = Table("gains", "Gain over no intermediate", columns, rows, "Intervals: 95 %, paired bootstrap.")
+        table = Table("gains", f"Gain over {_named(options.over)}", columns, rows, "Intervals: 95 %, paired bootstrap.")
         tables = [table, *_beside(study, targets, options.beside)]
-        return Answer(_words(rows), tuple(tables), (_figure(rows),), tuple(_notes(study, targets)))
+        return Answer(_words(rows), tuple(tables), (_figure(rows, options.over),), tuple(_notes(study, targets)))
 
 
 def _lines(study: Study, checkpoint: str, target: str, metric: str, options: Options) -> list[tuple[Any, ...]]:
@@ -70,13 +80,16 @@ def _lines(study: Study, checkpoint: str, target: str, metric: str, options: Opt
     task, found = study.run["tasks"][target], []
     if metric not in (task["metric"], *task["also"]):
         return []
-    plain = study.rows.get((checkpoint, NONE))
+    plain = study.rows.get((checkpoint, options.over))
     for intermediate in study.intermediates(checkpoint):
+        if intermediate == options.over:
+            continue
         side = study.rows[checkpoint, intermediate]
         if plain is None or target not in plain.targets or target not in side.targets:
             continue
         pair = [
-            (name, replace(held.targets[target], metric=metric)) for name, held in ((NONE, plain), (intermediate, side))
+            (name, replace(held.targets[target], metric=metric))
+            for name, held in ((options.over, plain), (intermediate, side))
         ]
         from xharness.score.matching import matched
 
@@ -129,7 +142,11 @@ def _notes(study: Study, targets: tuple[str, ...]) -> list[str]:
     return notes
 
 
-def _figure(rows: tuple[tuple[Any, ...], ...]) -> Figure:
+def _named(row: str) -> str:
+    return "no intermediate" if row == NONE else row
+
+
+def _figure(rows: tuple[tuple[Any, ...], ...], over: str) -> Figure:
     def draw(axes: Any) -> None:
         places = range(len(rows))[::-1]
         for place, row in zip(places, rows, strict=True):
@@ -137,7 +154,7 @@ def _figure(rows: tuple[tuple[Any, ...], ...]) -> Figure:
             axes.plot([row[6]], [place], color="black", marker="o", fillstyle="full" if row[-1] < 0.05 else "none")
         axes.axvline(0, color="0.7", linewidth=0.8, marker="")
         axes.set_yticks(list(places), [f"{r[1]}, {r[2]}, {r[3]}" for r in rows])
-        axes.set_xlabel("gain over none, points (95 % interval; filled: Holm p < 0.05)")
+        axes.set_xlabel(f"gain over {over}, points (95 % interval; filled: Holm p < 0.05)")
 
     height = max(1.6, 0.6 + 0.17 * len(rows))
-    return Figure("gains", "Gains over no intermediate", "gains", draw, columns=2, height=height)
+    return Figure("gains", f"Gains over {_named(over)}", "gains", draw, columns=2, height=height)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from xharness.analysis import known_analyses, load_analysis
+from xharness.analysis import NamesRows, known_analyses, load_analysis
+from xharness.collect.patterns import names_of
 from xharness.errors import Problem, UsageError, nearest
 from xharness.spec.load import Loaded
 from xharness.spec.parse import validate
@@ -24,7 +25,8 @@ def analysis_problems(loaded: Loaded) -> Iterator[Problem]:
                 what = f"there is no analysis of the kind '{asked.kind}'."
                 yield document.problem((*path, "kind"), what, nearest(asked.kind, known_analyses()), asked.kind)
             continue
-        options = load_analysis(asked.kind).options
+        analysis = load_analysis(asked.kind)
+        options = analysis.options
         places = dict.fromkeys(asked.options, (document, (*path, "options")))
         try:
             made = validate(options, asked.options, document, ("options",), places)
@@ -37,3 +39,7 @@ def analysis_problems(loaded: Loaded) -> Iterator[Problem]:
                 if name not in names:
                     what = f"'{name}' is none of the {key} of this profile."
                     yield document.problem((*path, "options", key), what, nearest(name, names), name)
+        if isinstance(analysis, NamesRows) and not loaded.problems:
+            for place, name, there in analysis.unknown(made, *names_of(loaded)):
+                what = f"no profile of the suite has '{name}'."
+                yield document.problem((*path, "options", *place), what, nearest(name, there), name)

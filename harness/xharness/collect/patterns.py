@@ -6,10 +6,12 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from itertools import product
 
-from xharness.collect.cells import Cell, matches
+from xharness.collect.cells import Cell, glob, matches
 from xharness.collect.conditions import CONDITIONS, spelled
 from xharness.collect.expression import compile_expression
 from xharness.errors import Problem, UsageError, nearest
+from xharness.score.choice import BEST
+from xharness.score.quantities import AVERAGE, CHANCE, SCORE
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.parse import KeyPath
 from xharness.spec.rows import rows_of
@@ -21,7 +23,7 @@ def check_patterns(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> None:
 
     What a suite inherits by `extends` may match nothing, since it was written for the larger grid.
     """
-    problems = [*_patterns(loaded, extra), *_conditions(loaded), *_languages(loaded, extra)]
+    problems = [*_patterns(loaded, extra), *_conditions(loaded), *_languages(loaded, extra), *_expected(loaded, extra)]
     if problems:
         raise UsageError(*problems)
 
@@ -37,7 +39,7 @@ def _patterns(loaded: Loaded, extra: Sequence[Checkpoint]) -> Iterator[Problem]:
     given += [(("grid", "include"), pattern) for pattern in suite.grid.include]
     given += [(("grid", "exclude"), pattern) for pattern in suite.grid.exclude]
     given += [(("mark", i, "cells"), mark.cells) for i, mark in enumerate(suite.mark)]
-    given += [(("expect", i, "cells"), expect.cells) for i, expect in enumerate(suite.expect)]
+    given += [(("expect", i, "cells"), expect.cells) for i, expect in enumerate(suite.expect) if expect.cells]
     for path, pattern in given:
         if loaded.told(loaded.document, *path) or not _own(loaded, path):
             continue
@@ -91,6 +93,30 @@ def _universe(loaded: Loaded, extra: Sequence[Checkpoint], wrong: Collection[str
         yield Cell(name, intermediate, target, checkpoint, seed)
 
 
+def _expected(loaded: Loaded, extra: Sequence[Checkpoint]) -> Iterator[Problem]:
+    """Rows and targets of expectations that no profile has."""
+    rows, targets = names_of(loaded, extra)
+    for index, expect in enumerate(loaded.suite.expect):
+        wanted = [("over", expect.over, (SCORE, CHANCE, *rows))]
+        if expect.row:
+            wanted += [("row", expect.row, (*rows, BEST))]
+            wanted += [(key, name, (AVERAGE, *targets)) for key in ("of", "than") for name in getattr(expect, key)]
+        for key, name, known in wanted:
+            path = ("expect", index, key)
+            if not _own(loaded, path) or loaded.told(loaded.document, *path) or any(_doubted(loaded, k) for k in LISTS):
+                continue
+            if not any(glob(name).fullmatch(one) for one in known) if key == "row" else name not in known:
+                what = f"no profile has '{name}'." if key in ("row", "over") else f"'{name}' is no target of the suite."
+                yield loaded.document.problem(path, what, nearest(name, known), name)
+
+
+def names_of(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The rows and the targets that some profile of the suite has."""
+    cells = list(_universe(loaded, extra))
+    rows = dict.fromkeys((NONE, *(cell.intermediate for cell in cells)))
+    return tuple(rows), tuple(dict.fromkeys(cell.target for cell in cells))
+
+
 def _conditions(loaded: Loaded) -> Iterator[Problem]:
     for index, mark in enumerate(loaded.suite.mark):
         path = ("mark", index, "skipif")
@@ -120,7 +146,7 @@ def _languages(loaded: Loaded, extra: Sequence[Checkpoint]) -> Iterator[Problem]
     """An expectation on a language that none of its targets has in any profile."""
     for index, expect in enumerate(loaded.suite.expect):
         path = ("expect", index, "language")
-        if expect.language is None or not _own(loaded, path):
+        if not expect.cells or expect.language is None or not _own(loaded, path):
             continue
         targets = {c.target for c in _universe(loaded, extra) if matches(expect.cells, c)}
         known: set[str] = set()

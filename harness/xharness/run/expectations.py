@@ -11,8 +11,9 @@ from typing import Any
 from xharness.collect.cells import Cell, matches
 from xharness.errors import HarnessError, listed
 from xharness.record import Record
+from xharness.score.quantities import CHANCE, SCORE, bounds_in_words
 from xharness.score.rounding import rounded
-from xharness.spec.load import NONE, Loaded
+from xharness.spec.load import Loaded
 from xharness.spec.suite import Expect
 
 Folder = Callable[[str], Path]
@@ -21,7 +22,7 @@ Folder = Callable[[str], Path]
 
 @dataclass(frozen=True)
 class Judged:
-    """One expectation judged on one cell."""
+    """One expectation judged on one cell, or on one row."""
 
     cell: str
     expected: str
@@ -35,6 +36,15 @@ class Judged:
     high: float | None = None
     unjudged: str = ""
     """Why there is nothing to judge: `this run took only de of animals`."""
+    cells: tuple[str, ...] = ()
+    """Of an expectation on a row: the cells that it rests on; `cell` is then the row."""
+    verdict: str = ""
+    """Of an expectation on a row that failed: what its interval says."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The cells that are judged."""
+        return tuple(self.cells) or (self.cell,)
 
     def as_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -48,6 +58,7 @@ class Judged:
         within = ""
         if self.low is not None and self.high is not None:
             within = f", 95% interval {rounded(self.low)} to {rounded(self.high)}"
+            within += f": {self.verdict}" if self.verdict else ""
         return f"expected {self.expected}, found {rounded(self.found)}{within}{why}"
 
 
@@ -76,33 +87,35 @@ def judge(
     for record in records:
         values[record.cell][record.metric][record.language] = record.value
     scores = _Scores(loaded, values, {r.cell: r.key for r in records}, folder)
-    return [_judge(e, c, scores) for e in loaded.suite.expect for c in cells if matches(e.cells, c)]
+    return [_judge(e, c, scores) for e in loaded.suite.expect if e.cells for c in cells if matches(e.cells, c)]
 
 
 def compared_with(loaded: Loaded, cells: Sequence[Cell]) -> list[Cell]:
-    """The cells without an intermediate that expectations compare with, and that are not among the given cells."""
-    wanted = [_plain(c) for e in loaded.suite.expect if e.over == "none" for c in cells if matches(e.cells, c)]
+    """The cells of other rows that expectations compare with, and that are not among the given cells."""
+    of_rows = [e for e in loaded.suite.expect if e.cells and e.over not in (SCORE, CHANCE)]
+    wanted = [_beside(c, e) for e in of_rows for c in cells if matches(e.cells, c)]
     here = {c.name for c in cells}
     return [c for c in dict.fromkeys(wanted) if c.name not in here]
 
 
-def _plain(cell: Cell) -> Cell:
-    return Cell(cell.suite, NONE, cell.target, cell.checkpoint, cell.seed)
+def _beside(cell: Cell, expect: Expect) -> Cell:
+    """The cell of the row that an expectation compares with."""
+    return Cell(cell.suite, expect.over, cell.target, cell.checkpoint, cell.seed)
 
 
 def _judge(expect: Expect, cell: Cell, scores: _Scores) -> Judged:
     task = scores.loaded.tasks[cell.target]
     # A bound is on the mean over all languages; the mean over some of them says nothing about it.
     languages = [expect.language] if expect.language else list(task.languages)
-    plain = _plain(cell)
+    other = _beside(cell, expect)
     value = _mean(scores.values[cell.name][task.metric], languages)
     base: float | None = 0.0
-    if expect.over == "none":
-        base = _mean(scores.values[plain.name][task.metric], languages)
-    elif expect.over == "chance":
+    if expect.over not in (SCORE, CHANCE):
+        base = _mean(scores.values[other.name][task.metric], languages)
+    elif expect.over == CHANCE:
         base = _mean(scores.values[cell.name]["chance"], languages)
     if value is None or base is None:
-        short = cell if value is None else plain
+        short = cell if value is None else other
         why = _unjudged(short, cell, languages, scores.values[short.name][task.metric])
         return Judged(cell.name, _words(expect), None, False, expect.reason, unjudged=why)
     found = value - base
@@ -111,8 +124,8 @@ def _judge(expect: Expect, cell: Cell, scores: _Scores) -> Judged:
     judged = Judged(cell.name, _words(expect), found, failed, expect.reason)
     if not failed or scores.folder is None:
         return judged
-    pair = (plain, cell) if expect.over == "none" else (cell,)
-    ends = _interval(pair, languages, base if expect.over == "chance" else 0.0, scores)
+    pair = (other, cell) if expect.over not in (SCORE, CHANCE) else (cell,)
+    ends = _interval(pair, languages, base if expect.over == CHANCE else 0.0, scores)
     return replace(judged, low=ends[0], high=ends[1]) if ends else judged
 
 
@@ -130,13 +143,8 @@ def _unjudged(short: Cell, cell: Cell, languages: Sequence[str], values: dict[st
 
 def _words(expect: Expect) -> str:
     of = f" [{expect.language}]" if expect.language else ""
-    words = {"score": "score", "none": "difference from none", "chance": "score over chance"}[expect.over] + of
-    bounds = []
-    if expect.at_least is not None:
-        bounds.append(f"at least {expect.at_least:g}")
-    if expect.at_most is not None:
-        bounds.append(f"at most {expect.at_most:g}")
-    return f"{words} {' and '.join(bounds)}"
+    words = {SCORE: "score", CHANCE: "score over chance"}.get(expect.over, f"difference from {expect.over}") + of
+    return f"{words} {bounds_in_words(expect.at_least, expect.at_most)}"
 
 
 def _mean(values: dict[str, float], languages: Sequence[str]) -> float | None:

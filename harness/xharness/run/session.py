@@ -32,6 +32,7 @@ from xharness.run.expectations import Judged, compared_with, judge
 from xharness.run.failed import Mode, by_last_failed, last_failed, still_failing
 from xharness.run.provenance import cores, git_state, hardware, memory_bytes, versions
 from xharness.run.results import BAD, CellResult, Status, cell_results, stopped_cells, stored_records
+from xharness.run.row_expectations import judge_rows
 from xharness.run.stored_checkpoints import stored, with_stored
 from xharness.spec.device import Device
 from xharness.spec.encoder_config import training_bytes
@@ -40,6 +41,7 @@ from xharness.spec.suite import Checkpoint
 from xharness.store.care import in_use
 from xharness.store.runs import EVENTS, LOG, going, new_run, write_run
 from xharness.store.steps import Store
+from xharness.study import Study
 
 WORKER_MEMORY = 3 << 30
 """Memory that `-n auto` reckons for a worker whose checkpoint does not tell its size, in bytes."""
@@ -260,11 +262,12 @@ def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, 
     results, records = cell_results(prepared.plan, outcome, prepared.store, prepared.skipped, xfail)
     order = {c.name: i for i, c in enumerate(prepared.cells)}
     results.sort(key=lambda r: order[r.name])
+    cells = [r.as_json() for r in results]
     judged = judge(loaded, prepared.cells, [*records, *_records_of_bases(prepared)], prepared.store.path)
+    judged += judge_rows(Study(loaded, {**head, "cells": cells}, records, prepared.store.path))
     seconds = time.time() - began
     bad = any(r.status in BAD for r in results) or any(j.failed for j in judged)
     exit_code = ExitCode.INTERRUPTED if outcome.interrupted else ExitCode.FAILED if bad else ExitCode.OK
-    cells = [r.as_json() for r in results]
     made = {
         **head,
         "state": "interrupted" if outcome.interrupted else "finished",
@@ -277,9 +280,9 @@ def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, 
         "failing": still_failing(
             last_failed(prepared.store.root, loaded) or (),
             cells,
-            wrong={j.cell for j in judged if j.failed},
+            wrong={name for j in judged if j.failed for name in j.names},
             stopped=stopped_cells(prepared.plan, outcome),
-            unsettled={*head["languages_selected"], *(j.cell for j in judged if j.found is None)},
+            unsettled={*head["languages_selected"], *(name for j in judged if j.found is None for name in j.names)},
         ),
         "expectations": [j.as_json() for j in judged],
         "failed_stages": list(failed_stages(prepared.plan, prepared.store)),

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from xharness.spec.base import Spec
 from xharness.spec.stage import Intermediate, Sampling, Target
-from xharness.spec.task import HUB_ID, Limit
+from xharness.spec.task import HUB_ID, Limit, Names
 
 
 class Retrieval(Spec):
@@ -114,20 +114,36 @@ class Mark(Spec):
 
 
 class Expect(Spec):
-    """A bound on a score, checked after the run like an assertion."""
+    """A bound on a score, checked after the run like an assertion: of cells, or of rows with their seeds together."""
 
-    cells: str
+    cells: str = ""
     """Pattern over cell ids; every cell that matches is checked."""
+    row: str = ""
+    """In place of cells: a row of the board, `none` and `best per target` among them, or a pattern over the other rows
+    (`*`); each that matches is checked."""
+    of: Names = ("average",)
+    """Of a row: `average`, a target, or several, which are averaged."""
+    than: Names = ()
+    """Of a row: targets whose mean, measured in the same way, is subtracted; bounds are then on how much more it is."""
     language: str | None = None
-    """One language instead of the cell's score."""
-    over: Literal["score", "none", "chance"] = "score"
-    """Bound the score itself, its difference from the row without an intermediate, or from chance."""
+    """Of a cell: one language instead of its score."""
+    over: str = "score"
+    """Bound the score itself, its difference from `chance`, or from a row: `none` is the one without an intermediate.
+    With `at_least = 0` the row stands above that other one."""
     at_least: float | None = None
     at_most: float | None = None
     reason: str = ""
 
     def rules(self) -> None:
-        """It has a bound."""
+        """It is about cells or about rows, and it has a bound."""
+        if bool(self.cells) == bool(self.row):
+            found = "both" if self.cells else "neither"
+            raise ValueError(f"an expectation is of cells or of a row: give one of the two, found {found}")
+        of_rows = [key for key in ("of", "than") if key in self.model_fields_set]
+        if self.cells and of_rows:
+            raise ValueError(f"{of_rows[0]} is said of a row; these are cells, whose pattern names their targets")
+        if self.row and self.language is not None:
+            raise ValueError("language is said of cells; this is a row")
         if self.at_least is None and self.at_most is None:
             raise ValueError("an expectation needs at_least or at_most")
 
