@@ -65,7 +65,7 @@ TASK = {"name": "a", "title": "a", "adapter": "classification", "metric": "accur
         ("suite", {"title": "a", "grid": GRID, "titel": 1}, "'titel' was unexpected"),
         ("suite", {"title": "a", "grid": GRID, "recipe": {"xnli": {"epoch": 1}}}, "'epoch' was unexpected"),
         ("suite", {"title": "a", "grid": GRID, "profile": {"p": {"task": {"x": {"epochs": 0}}}}}, "$.profile.p.task.x"),
-        ("suite", {"title": "a", "grid": GRID, "expect": [{"cells": "*", "over": "x"}]}, "$.expect[0].over"),
+        ("suite", {"title": "a", "grid": GRID, "expect": [{"cells": "*", "over": 3}]}, "$.expect[0].over"),
         ("task", TASK, ""),
         ("task", {**TASK, "data": {"train": {"hub": "a/b"}, "test": [{"file": "a.tsv"}]}}, ""),
         ("task", {**TASK, "columns": {"text": "a", "pair": ["b", "c"]}}, ""),
