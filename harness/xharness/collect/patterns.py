@@ -103,7 +103,11 @@ def _expected(loaded: Loaded, extra: Sequence[Checkpoint]) -> Iterator[Problem]:
             wanted += [(key, name, (AVERAGE, *targets)) for key in ("of", "than") for name in getattr(expect, key)]
         for key, name, known in wanted:
             path = ("expect", index, key)
-            if not is_own(loaded, path) or loaded.told(loaded.document, *path) or any(_doubted(loaded, k) for k in LISTS):
+            if (
+                not is_own(loaded, path)
+                or loaded.told(loaded.document, *path)
+                or any(_doubted(loaded, k) for k in LISTS)
+            ):
                 continue
             if not any(glob(name).fullmatch(one) for one in known) if key == "row" else name not in known:
                 what = f"no profile has '{name}'." if key in ("row", "over") else f"'{name}' is no target of the suite."
