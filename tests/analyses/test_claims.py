@@ -174,3 +174,11 @@ def test_a_wrong_name_is_told_at_its_line(tmp_path, rest, line, said):
         check_known(load_suite(str(file)))
     assert f"small.toml:{line}:" in str(caught.value)
     assert said in str(caught.value)
+
+
+def test_inherited_claims_may_name_rows_that_a_smaller_grid_lacks(tmp_path):
+    file = tmp_path / "small.toml"
+    file.write_text(SUITE.format(suite=ROOT / "suites" / "studies" / "claims.toml", rest=""))
+    loaded = load_suite(str(file), "micro")
+    check_known(loaded)
+    assert [asked.kind for asked in loaded.suite.analysis] == ["claims"]

@@ -54,7 +54,9 @@ def test_every_shipped_suite_is_extended_by_its_name_from_any_folder(name: str, 
     assert loaded.suite.title == "mine"
     assert loaded.suite.scheme == theirs.suite.scheme
     assert [c.name for c in loaded.suite.checkpoint] == [c.name for c in theirs.suite.checkpoint]
-    assert loaded.recipe_of("mnli") == theirs.recipe_of("mnli")
+    # Where a suite is of other tasks, its recipe of MNLI lacks what the task's own file says.
+    if "mnli" in theirs.tasks:
+        assert loaded.recipe_of("mnli") == theirs.recipe_of("mnli")
     assert len(collect(loaded)) >= 2
 
 

@@ -48,7 +48,10 @@ def analyse(
     check_known(loaded)
     if not loaded.suite.analysis:
         raise UsageError(f"{suite} has no [[analysis]].")
-    writable("--output", output)
+    if output is not None:
+        if output.exists() and not output.is_dir():
+            raise UsageError(f"--output '{output}' is a file; name a folder.")
+        writable("--output", output / "page.md")
     folder = find_run(run or f"-{loaded.path.stem}-{loaded.profile_name or ''}", store)
     if not show_answers(loaded, folder, terminal(), names or (), output):
         raise typer.Exit(int(ExitCode.FAILED))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from xharness.analysis import NamesRows, known_analyses, load_analysis
-from xharness.collect.patterns import names_of
+from xharness.collect.patterns import is_own, names_of
 from xharness.errors import Problem, UsageError, nearest
 from xharness.spec.load import Loaded
 from xharness.spec.parse import validate
@@ -39,7 +39,8 @@ def analysis_problems(loaded: Loaded) -> Iterator[Problem]:
                 if name not in names:
                     what = f"'{name}' is none of the {key} of this profile."
                     yield document.problem((*path, "options", key), what, nearest(name, names), name)
-        if isinstance(analysis, NamesRows) and not loaded.problems:
+        # What a suite inherits was written for a larger grid.
+        if isinstance(analysis, NamesRows) and not loaded.problems and is_own(loaded, path):
             for place, name, there in analysis.unknown(made, *names_of(loaded)):
                 what = f"no profile of the suite has '{name}'."
                 yield document.problem((*path, "options", *place), what, nearest(name, there), name)

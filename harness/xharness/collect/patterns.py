@@ -28,7 +28,7 @@ def check_patterns(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> None:
         raise UsageError(*problems)
 
 
-def _own(loaded: Loaded, path: KeyPath) -> bool:
+def is_own(loaded: Loaded, path: KeyPath) -> bool:
     """Whether a key is set in the suite's own file."""
     return loaded.document.base is None or loaded.document.place(path)[0] is loaded.document
 
@@ -41,7 +41,7 @@ def _patterns(loaded: Loaded, extra: Sequence[Checkpoint]) -> Iterator[Problem]:
     given += [(("mark", i, "cells"), mark.cells) for i, mark in enumerate(suite.mark)]
     given += [(("expect", i, "cells"), expect.cells) for i, expect in enumerate(suite.expect) if expect.cells]
     for path, pattern in given:
-        if loaded.told(loaded.document, *path) or not _own(loaded, path):
+        if loaded.told(loaded.document, *path) or not is_own(loaded, path):
             continue
         if not _may_match(pattern, loaded, extra):
             names = {f"{c.intermediate}->{c.target}" for c in _universe(loaded, extra)} if len(pattern) < 200 else set()
@@ -103,7 +103,11 @@ def _expected(loaded: Loaded, extra: Sequence[Checkpoint]) -> Iterator[Problem]:
             wanted += [(key, name, (AVERAGE, *targets)) for key in ("of", "than") for name in getattr(expect, key)]
         for key, name, known in wanted:
             path = ("expect", index, key)
-            if not _own(loaded, path) or loaded.told(loaded.document, *path) or any(_doubted(loaded, k) for k in LISTS):
+            if (
+                not is_own(loaded, path)
+                or loaded.told(loaded.document, *path)
+                or any(_doubted(loaded, k) for k in LISTS)
+            ):
                 continue
             if not any(glob(name).fullmatch(one) for one in known) if key == "row" else name not in known:
                 what = f"no profile has '{name}'." if key in ("row", "over") else f"'{name}' is no target of the suite."
@@ -121,7 +125,7 @@ def _conditions(loaded: Loaded) -> Iterator[Problem]:
     for index, mark in enumerate(loaded.suite.mark):
         path = ("mark", index, "skipif")
         condition = mark.skipif
-        if condition is None or not _own(loaded, path):
+        if condition is None or not is_own(loaded, path):
             continue
         try:
             compile_expression(spelled(condition), "skipif")
@@ -146,7 +150,7 @@ def _languages(loaded: Loaded, extra: Sequence[Checkpoint]) -> Iterator[Problem]
     """An expectation on a language that none of its targets has in any profile."""
     for index, expect in enumerate(loaded.suite.expect):
         path = ("expect", index, "language")
-        if not expect.cells or expect.language is None or not _own(loaded, path):
+        if not expect.cells or expect.language is None or not is_own(loaded, path):
             continue
         targets = {c.target for c in _universe(loaded, extra) if matches(expect.cells, c)}
         known: set[str] = set()
