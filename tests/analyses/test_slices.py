@@ -111,7 +111,7 @@ def test_a_slice_of_three_questions_is_shown_and_never_ranked(tmp_path: Path) ->
     assert (small["p"], small["p Holm"], small[""]) == (None, None, "not ranked")
     assert "why" not in (lines(found, "tests")[0]["best"], lines(found, "tests")[0]["worst"])
     assert "why" not in " ".join(found.sentences)
-    assert any("1 slices have fewer than 20 questions" in note for note in found.notes)
+    assert any("1 slices have fewer than 20 questions, no value" in note for note in found.notes)
 
 
 def test_a_column_that_is_not_there_is_said_and_the_rest_is_given(tmp_path: Path) -> None:
@@ -173,3 +173,15 @@ def test_figures_are_drawn_from_the_tables(tmp_path: Path) -> None:
         figure.draw(axes)
         assert [label.get_text() for label in axes.get_yticklabels()] == ["who", "when", "where"]
         pyplot.close(drawing)
+
+
+def test_rare_values_together_are_shown_and_not_ranked(tmp_path: Path) -> None:
+    found = answer(study_of(tmp_path, parallel(90), {"squad_v1": planted(90, 5.0)}), most=2)
+    rest = next(line for line in lines(found, "by-kind") if line["slice"] == "the other 1")
+    assert (rest["questions"], rest["p"], rest[""]) == (30, None, "not ranked")
+    assert lines(found, "tests")[0]["slices"] == 2
+
+
+def test_a_column_without_any_value_is_said(tmp_path: Path) -> None:
+    study = study_of(tmp_path, parallel(60, title=""), {"squad_v1": planted(60, 5.0)})
+    assert "not sliced by article: MLQA, no example has a value" in answer(study, by=("article", "kind")).notes

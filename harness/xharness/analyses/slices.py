@@ -34,7 +34,7 @@ class Options(BaseModel):
 
     by: tuple[str, ...] = BUILT_IN
     """What makes the slices: question_word, answer_type, answer_length, context_length, overlap, article (the column
-    `title`), topic, distance, or any column of the data."""
+    `title`, the English version's where there is one), topic, distance, or any column of the data."""
     targets: tuple[str, ...] = ()
     """All of the run if not said."""
     without: tuple[str, ...] = ()
@@ -126,6 +126,8 @@ class Slicer:
         if about not in self.made:
             try:
                 self.made[about] = labels_of(self._values(by, row), self.options.bins, self.options.most)
+                if self.made[about].slices == (NONE,):
+                    raise DataError("no example has a value")
             except HarnessError as error:
                 said = error.problems[0].what.rstrip(".")
                 self.unsliced.setdefault((by, said), {})[self.study.title(self.target)] = None
@@ -144,7 +146,7 @@ class Slicer:
             return dict(distances(self.examples, corpus_of(self.study, row, self.options.corpus)))
         column = TITLE if by == ARTICLE else by
         held = {code: self.study.examples(self.target, code, (column,)) for code in self.examples}
-        return {code: {name: example.get(column) for name, example in rows.items()} for code, rows in held.items()}
+        return values_of(held, lambda example: example.get(column), by == ARTICLE or self.options.labels == "english")
 
 
 def corpus_of(study: Study, row: str, most: int) -> list[str]:
@@ -181,7 +183,9 @@ def sliced(cases: Cases, labels: Labels, options: Options, names: tuple[str, str
         inside = given == name
         if inside.any():
             gains[name] = gain_of(cases, inside, options.resamples)
-    ranked = tuple(name for name, gain in gains.items() if gain.questions >= options.least and name != NONE)
+    ranked = tuple(
+        name for name, gain in gains.items() if gain.questions >= options.least and name not in (NONE, labels.mixed)
+    )
     p = None
     if len(ranked) > 1:
         p = interaction(cases, given.tolist(), np.isin(given, ranked), options.rounds, options.seed)
@@ -191,7 +195,8 @@ def sliced(cases: Cases, labels: Labels, options: Options, names: tuple[str, str
 def _notes(study: Study, found: Sequence[Sliced], targets: Sequence[str], options: Options) -> Iterator[str]:
     small = sum(len(s.gains) - len(s.ranked) for s in found)
     if small:
-        yield f"{small} slices have fewer than {options.least} questions, or no value: shown, not ranked, not tested"
+        what = f"{small} slices have fewer than {options.least} questions, no value, or rare values together"
+        yield f"{what}: shown, not ranked, not tested"
     alone = dict.fromkeys(f"{s.target} by {s.by}" for s in found if len(s.ranked) < 2)
     if alone:
         yield f"nothing to compare, for fewer than two slices can be ranked: {listed(list(alone))}"

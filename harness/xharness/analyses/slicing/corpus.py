@@ -2,7 +2,7 @@
 
 Both compare words, so they read the English version of an example where the target has one, and give every language of
 a parallel target the same value. What has no English version has no topic; its distance is that of its own words, which
-shares with an English corpus little but names and numbers, and is compared within its language alone.
+shares with an English corpus little but names, and is compared within its language alone.
 """
 
 from __future__ import annotations
@@ -77,6 +77,6 @@ def _space(max_df: float = 1.0, min_df: int = 1, drop: frozenset[str] = frozense
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     def analyse(text: str) -> Iterator[str]:
-        return (word for word in words(text, ENGLISH) if len(word) > 1 and word not in drop)
+        return (word for word in words(text, ENGLISH) if len(word) > 1 and not word.isdigit() and word not in drop)
 
     return TfidfVectorizer(analyzer=analyse, sublinear_tf=True, max_df=max_df, min_df=min_df, max_features=FEATURES)

@@ -39,6 +39,8 @@ class Labels:
     slices: tuple[str, ...]
     about: str = ""
     """What a reader must know of them."""
+    mixed: str = ""
+    """The slice of rare values, which is shown and not ranked: they have nothing in common."""
 
 
 def values_of(held: Held, function: Callable[[Example], Any], english: bool) -> dict[str, dict[str, Any]]:
@@ -70,7 +72,7 @@ def labels_of(values: Values, bins: int, most: int) -> Labels:
     }
     known = sorted(kept, key=lambda s: (ORDER.index(s), 0) if s in ORDER else (len(ORDER), -counts[s]))
     there = set(of.values())
-    return Labels(of, tuple(s for s in (*known, rest, NONE) if s in there))
+    return Labels(of, tuple(s for s in (*known, rest, NONE) if s in there), mixed=rest)
 
 
 def _binned(values: Values, bins: int) -> Labels:
