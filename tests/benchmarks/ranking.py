@@ -1,8 +1,9 @@
-"""Ranking a large pool, beside plain faiss: `python tests/benchmarks/ranking.py [CANDIDATES [QUERIES]]`, 384 wide.
+"""Ranking a large pool beside plain faiss: `python tests/benchmarks/ranking.py [CANDIDATES [QUERIES [WAYS]]]`.
 
-Candidates lie in half precision on disk, as an embed step leaves them. Ours reads them block by block; the peer is an
-IndexFlatIP of all of them. Each runs in a process of its own, so that its peak memory is its own; both must find the
-same candidates.
+Candidates, 384 wide, lie in half precision on disk, as an embed step leaves them. Ours reads them block by block; the
+peer is an IndexFlatIP of all of them. Each runs in a process of its own, so that its peak memory is its own; both must
+find the same candidates. WAYS are exact (if none is said), ivf, hnsw, with commas: random vectors are the worst that an
+index can be given, so what it finds of them says little of text.
 """
 
 from __future__ import annotations
@@ -55,14 +56,15 @@ def search(folder: Path, how: str) -> None:
 
 def main() -> None:
     """A line for each way, and how much of what exact search finds each finds."""
-    candidates, queries = (*map(int, sys.argv[1:3]), *(1_000_000, 15_000)[len(sys.argv) - 1 :])[:2]
-    with tempfile.TemporaryDirectory() as given:
-        folder = Path(given)
+    given, asked = sys.argv[1:3], sys.argv[3:] or ["exact"]
+    candidates, queries = (*map(int, given), *(1_000_000, 15_000)[len(given) :])
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
         make(folder, candidates, queries)
         print(f"{queries:,} queries among {candidates:,} candidates, the {K} nearest")
-        ways = ("faiss", "exact", "ivf", "hnsw")
+        ways = ("faiss", *asked[0].split(","))
         for how in ways:
-            subprocess.run([sys.executable, __file__, "search", given, how], check=True)
+            subprocess.run([sys.executable, __file__, "search", made, how], check=True)
         exact = np.load(folder / "faiss.npy")
         for how in ways[1:]:
             found = np.load(folder / f"{how}.npy")
