@@ -5,12 +5,14 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xharness.errors import listed
 from xharness.record import Record
-from xharness.score.matching import Side
 from xharness.score.rounding import rounded
+
+if TYPE_CHECKING:
+    from xharness.score.matching import Side
 
 BEST = "best per target"
 """The row that takes every target from the intermediate that is best on its dev set."""
@@ -111,6 +113,8 @@ def _chooser(run: Mapping[str, Any], cells: Cells, checkpoint: str, target: str)
 
 def chosen_side(checkpoint: str, choices: Iterable[Choice], rows: Mapping[tuple[str, str], Side]) -> Side:
     """The row `best per target`: each target from the row that was chosen for it, without those that have no choice."""
+    from xharness.score.matching import Side  # Listing needs the name of the row, and no numpy.
+
     targets = {}
     comparable = all(side.comparable for side in rows.values())
     for choice in choices:
