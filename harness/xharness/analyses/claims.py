@@ -14,9 +14,6 @@ from xharness.analysis import Answer, Figure, Table
 from xharness.errors import DataError, Problem, listed
 from xharness.score.choice import BEST
 from xharness.score.quantities import (
-    AVERAGE,
-    CHANCE,
-    SCORE,
     Measured,
     Quantities,
     Quantity,
@@ -27,6 +24,7 @@ from xharness.score.quantities import (
 )
 from xharness.score.statistics import RESAMPLES
 from xharness.spec.load import NONE
+from xharness.spec.suite import AVERAGE, CHANCE, SCORE
 from xharness.study import Study
 
 

@@ -11,11 +11,10 @@ from xharness.collect.conditions import CONDITIONS, spelled
 from xharness.collect.expression import compile_expression
 from xharness.errors import Problem, UsageError, nearest
 from xharness.score.choice import BEST
-from xharness.score.quantities import AVERAGE, CHANCE, SCORE
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.parse import KeyPath
 from xharness.spec.rows import rows_of
-from xharness.spec.suite import Checkpoint
+from xharness.spec.suite import AVERAGE, CHANCE, SCORE, Checkpoint
 
 
 def check_patterns(loaded: Loaded, extra: Sequence[Checkpoint] = ()) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 from xharness.collect.cells import Cell, matches
 from xharness.errors import HarnessError, listed
 from xharness.record import Record
-from xharness.score.quantities import CHANCE, SCORE, bounds_in_words
+from xharness.score.quantities import bounds_in_words
 from xharness.score.rounding import rounded
 from xharness.spec.load import Loaded
-from xharness.spec.suite import Expect
+from xharness.spec.suite import CHANCE, SCORE, Expect
 
 Folder = Callable[[str], Path]
 """Where a step's output lies, by its key."""

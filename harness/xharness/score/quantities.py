@@ -16,9 +16,8 @@ from xharness.errors import HarnessError, listed
 from xharness.metrics.base import Array
 from xharness.score.matching import Scored, Side, matched
 from xharness.score.statistics import RESAMPLES, bootstrap, interval
+from xharness.spec.suite import AVERAGE, CHANCE, SCORE
 
-AVERAGE = "average"
-SCORE, CHANCE = "score", "chance"
 Verdict = Literal["replicated", "contradicted", "undecided", "not judged"]
 
 

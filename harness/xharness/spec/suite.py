@@ -113,6 +113,12 @@ class Mark(Spec):
             raise ValueError("a mark that skips or expects failure needs a reason")
 
 
+AVERAGE = "average"
+"""What an expectation measures of a row, beside targets."""
+SCORE, CHANCE = "score", "chance"
+"""What it may be measured over, beside rows."""
+
+
 class Expect(Spec):
     """A bound on a score, checked after the run like an assertion: of cells, or of rows with their seeds together."""
 
