@@ -89,6 +89,13 @@ def make_encoder(folder: Path, bert: bool = False, vocabulary: int | None = None
     return Checkpoint(name="tiny", path=str(folder))
 
 
+def without_dropout(folder: Path) -> None:
+    """Let the encoder of a folder train without dropout, for which two ways through it would draw other numbers."""
+    path = folder / "config.json"
+    none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **none}))
+
+
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> Source:
     """Rows as a jsonl file, and the source that reads it."""
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")

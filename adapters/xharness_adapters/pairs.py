@@ -67,10 +67,9 @@ def paragraph(example: Example) -> tuple[list[str], set[int]]:
     Nothing stands between the two, and line ends are left out: google-research/xtreme
     third_party/processors/lareqa.py. Every sentence that reads as the answer's answers too: its utils_lareqa.py.
     """
-    context = example["context"]
-    texts = [context[begin:end] for begin, end in sentences_of(example)]
-    answers = spans(example)
-    place = sentence_at(sentences_of(example), answers[0][1]) if answers else None
+    context, sentences, answers = example["context"], sentences_of(example), spans(example)
+    texts = [context[begin:end] for begin, end in sentences]
+    place = sentence_at(sentences, answers[0][1]) if answers else None
     right = set() if place is None else {number for number, text in enumerate(texts) if text == texts[place]}
     return [f"{text}{context}".replace("\n", "") for text in texts], right
 

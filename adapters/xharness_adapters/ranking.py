@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from xharness.adapter import Example, MetricInput
 from xharness.errors import DataError, Problem
 from xharness.search import Index, normalised, ranked
-from xharness.spec.task import Split, Task
+from xharness.spec.task import POOL, Split, Task
 from xharness_adapters import mewsli_x
 from xharness_adapters.pairs import BETWEEN, COLUMNS, Rows, keys_of, paragraph_problem, ranked_rows
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from xharness.adapter import Vectors
     from xharness.data.encoded import Rows as EncodedRows
 
-POOL = "pool"
 BLOCK = 65_536
 """Candidates that are searched at once."""
 LOOKED = 1000
@@ -96,7 +95,7 @@ class Ranking:
 
     def splits(self, task: Task) -> tuple[Split, ...]:
         """The pool is a split where it has data of its own."""
-        return ("test", "pool") if task.data.pool else ("test",)
+        return ("test", POOL) if task.data.pool else ("test",)
 
     def retrieve(
         self, task: Task, splits: Mapping[str, EncodedRows], vectors: Vectors, device: str = "cpu"

@@ -16,6 +16,7 @@ from xharness.adapter import Example, MetricInput
 from xharness.errors import DataError, Problem
 from xharness.search import Margin, fit_threshold, mine, nearest, normalised, ranked
 from xharness.spec.task import Split, Task
+from xharness_adapters.ranking import depths
 
 if TYPE_CHECKING:
     from xharness.adapter import Vectors
@@ -142,11 +143,11 @@ def _recalls(
     task: Task, ids: Sequence[str], queries: Sequence[int], pool: Pool, gold: Sequence[str], vectors: Vectors
 ) -> dict[str, MetricInput]:
     """What the task's `recall_at_K` compare: the nearest ids of each query, as many as the largest K."""
-    wanted = [(name, int(name.removeprefix(RECALL))) for name in (task.metric, *task.also) if name.startswith(RECALL)]
+    wanted = {name: k for name, k in depths(task).items() if name.startswith(RECALL)}
     if not wanted:
         return {}
     sentences = distinct(pool)
-    name, most = max(wanted, key=lambda one: one[1])
+    name, most = max(wanted.items(), key=lambda one: one[1])
     if most > len(sentences):
         what = f"{name} looks at {most} sentences, and there are {len(sentences)} to search."
         raise DataError(Problem(f"task {task.name}, test", what))
@@ -154,7 +155,7 @@ def _recalls(
     found = ranked(_normalised(vectors, queries), [_normalised(vectors, sentences)], most)
     lists = [[names[place] for place in row] for row in found.tolist()]
     right = [[one] for one in gold]
-    return {name: MetricInput(ids, lists, right) for name, _ in wanted}
+    return {name: MetricInput(ids, lists, right) for name in wanted}
 
 
 def _nearest(task: Task, rows: Rows, vectors: Vectors) -> dict[str, MetricInput]:

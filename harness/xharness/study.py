@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ from xharness.adapter import Example, unfolded
 from xharness.board.grid import languages_of, with_targets
 from xharness.data.examples import examples
 from xharness.errors import DataError, Problem, listed
+from xharness.metrics import Metric
+from xharness.metrics import metric as rule_of
 from xharness.metrics.base import Array
 from xharness.record import Record
 from xharness.score.choice import BEST, best_per_target, chosen_side
 from xharness.score.compare import OVERALL, coefficients
-from xharness.score.matching import Side, matched, sides_of
+from xharness.score.matching import Outcomes, Side, matched, read_outcomes, sides_of
 from xharness.score.quantities import Quantities
 from xharness.score.scheme import scheme_of
 from xharness.score.statistics import RESAMPLES, Sample
@@ -38,6 +40,8 @@ class Study:
     records: Sequence[Record]
     folder: Callable[[str], Path]
     """Where a step's output lies, by its key."""
+    _read: dict[tuple[Path, str], dict[str, Outcomes]] = field(default_factory=dict, repr=False)
+    """(file, metric) -> its outcomes by language, each file read once."""
 
     @cached_property
     def languages(self) -> dict[str, list[str]]:
@@ -76,25 +80,25 @@ class Study:
         side = self.rows.get(row)
         return side.targets[target].seeds if side and target in side.targets else ()
 
-    def sample(self, target: str, rows: Sequence[Row]) -> Sample:
-        """The outcomes of several rows on the same examples; DataError where they are not on the same."""
-        named = [(f"{i}[{c}]", self.rows[c, i].targets[target]) for c, i in rows]
-        return matched(target, named)
+    def sample(self, target: str, rows: Sequence[Row], metric: str | None = None) -> Sample:
+        """The outcomes of several rows on the same examples; DataError where they are not on the same.
+
+        Under the target's metric, or another that it has.
+        """
+        scored = [(f"{i}[{c}]", self.rows[c, i].targets[target]) for c, i in rows]
+        return matched(target, [(name, replace(held, metric=metric or held.metric)) for name, held in scored])
 
     def outcomes(self, target: str, row: Row, language: str) -> tuple[list[str], Array]:
         """Ids of the examples, and each one's part in the score, 0 to 100, the mean over seeds [examples].
 
         The metric must be a mean over examples (accuracy, the squads, mAP, recall): DataError for F1 over all of them.
         """
-        from xharness.metrics import metric
-        from xharness.score.matching import read_outcomes
-
         scored = self.rows[row].targets[target]
-        rule = metric(scored.metric)
+        rule = rule_of(scored.metric)
         found: list[Array] = []
         ids: list[str] = []
         for seed in scored.seeds:
-            held = read_outcomes(scored.files[seed], rule)[language]
+            held = self._outcomes_in(scored.files[seed], rule)[language]
             if abs(float(rule.score(held.parts.sum(axis=0))) - float(np.mean(rule.score(held.parts)))) > 1e-6:
                 what = f"the metric {rule.name} is no mean over examples, so that one example has no score of its own."
                 raise DataError(Problem(f"target {target}", what))
@@ -103,6 +107,11 @@ class Study:
             ids = held.ids
             found.append(np.asarray(rule.score(held.parts)))
         return ids, np.mean(found, axis=0)
+
+    def _outcomes_in(self, file: Path, rule: Metric) -> dict[str, Outcomes]:
+        if (file, rule.name) not in self._read:
+            self._read[file, rule.name] = read_outcomes(file, rule)
+        return self._read[file, rule.name]
 
     def quantities(self, checkpoint: str, resamples: int = RESAMPLES) -> Quantities:
         """The rows of a checkpoint, `best per target` among them, to measure quantities of."""
@@ -126,6 +135,12 @@ class Study:
             if cell["target"] in targets and cell["status"] not in ("passed", "xpassed"):
                 found.setdefault(cell["status"], []).append(cell["name"])
         return [f"{len(names)} cells {status}, and left out: {listed(names)}" for status, names in found.items()]
+
+    def seed_notes(self, targets: Sequence[str]) -> list[str]:
+        """A sentence where no row has more than one seed on these targets."""
+        if any(len(self.seeds(row, target)) > 1 for row in self.rows for target in targets):
+            return []
+        return ["one seed: the intervals hold for other examples, and say nothing of other seeds"]
 
 
 def _with_columns(task: Task, names: Sequence[str]) -> Task:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModel
 
-from tiny import make_encoder, sentence, sentiment, write_rows
+from tiny import make_encoder, sentence, sentiment, without_dropout, write_rows
 from tuning import QUICK, encoded, evaluation, run, same, tuning, weights
 from xharness.adapter import Example, Feature, register_adapter
 from xharness.errors import HarnessError
@@ -244,10 +244,7 @@ def test_masked_words_are_learned_and_scored_the_same_whatever_the_batch(tmp_pat
 
 def test_a_loss_over_the_whole_batch_is_that_of_the_undivided_batch(tmp_path, adapter):
     checkpoint = make_encoder(tmp_path / "it")
-    # Without dropout, for which two ways through the network would draw other numbers.
-    config = tmp_path / "it" / "config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), "hidden_dropout_prob": 0.0,
-                                  "attention_probs_dropout_prob": 0.0}))  # fmt: skip
+    without_dropout(tmp_path / "it")
     adapter(Contrast())
     task = pairs(tmp_path)
     recipe = Recipe(epochs=1, batch_size=16, learning_rate=1e-3, adam_epsilon=1e-3)

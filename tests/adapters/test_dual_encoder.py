@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 from transformers import AutoModel
 
-from tiny import WORDS, make_encoder, make_tokenizer, sentence, write_rows
+from tiny import WORDS, make_encoder, make_tokenizer, sentence, without_dropout, write_rows
 from tuning import encoding, evaluation, run, tuning, weights
 from xharness.adapter import Feature, load_adapter
 from xharness.errors import CheckpointError
@@ -166,11 +166,9 @@ def test_of_mewsli_x_only_pairs_are_trained_on():
 
 
 def still(folder):
-    """An encoder without dropout, for which two ways through the network would draw other numbers."""
+    """An encoder without dropout."""
     checkpoint = make_encoder(folder)
-    config = folder / "config.json"
-    none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    config.write_text(json.dumps({**json.loads(config.read_text()), **none}))
+    without_dropout(folder)
     return checkpoint
 
 

@@ -7,7 +7,6 @@ rounding, and far from those of the same loop that does not: a setting that is i
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer
 
-from tiny import make_encoder, sentiment_rows, write_rows
+from tiny import make_encoder, sentiment_rows, without_dropout, write_rows
 from tuning import evaluation, run, tuning, weights
 from xharness.spec.recipe import Recipe
 from xharness.spec.stage import Sampling
@@ -77,9 +76,7 @@ def task_of(folder: Path, rows: list[Row], name: str = "sentiment", dev: list[Ro
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     folder: Path = tmp_path_factory.mktemp("lab")
     checkpoint = make_encoder(folder / "checkpoint", hidden=16)
-    config = folder / "checkpoint" / "config.json"
-    values = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    config.write_text(json.dumps({**json.loads(config.read_text()), **values}))
+    without_dropout(folder / "checkpoint")
     # Fresh weights are so small that hardly a gradient comes through them.
     stored = folder / "checkpoint" / "model.safetensors"
     begun = {name: 5 * value if value.ndim == 2 else value for name, value in load_file(stored).items()}

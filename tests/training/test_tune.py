@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from tiny import make_encoder, sentiment
+from tiny import make_encoder, sentiment, without_dropout
 from tuning import QUICK, evaluation, run, same, tuning, weights
 from xharness.errors import CheckpointError, DataError
 from xharness.spec.device import Device
@@ -41,9 +41,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(tmp_path, c
 
 def test_the_size_of_the_device_changes_nothing_but_rounding(tmp_path):
     checkpoint = make_encoder(tmp_path / "plain")
-    config = tmp_path / "plain" / "config.json"
-    values = json.loads(config.read_text()) | {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    config.write_text(json.dumps(values))
+    without_dropout(tmp_path / "plain")
     task = sentiment(tmp_path / "data", n=64)
     recipe = Recipe(epochs=1, batch_size=16, learning_rate=1e-3)
     for name, tokens in (("large", 100_000), ("small", 24)):

@@ -187,11 +187,3 @@ SOURCES = (
     "distance from English: 1 - cosine of URIEL's syntax vectors, filled in by nearest neighbours (lang2vec 1.1.2's "
     "files); its order alone counts",
 )
-
-
-def seed_notes(study: Study, targets: Sequence[str]) -> list[str]:
-    """What is missing, and what one seed does not say."""
-    notes = study.absent(targets)
-    if all(len(study.seeds(row, target)) < 2 for row in study.rows for target in targets):
-        notes.append("one seed: the intervals hold for other examples, and say nothing of other seeds")
-    return notes

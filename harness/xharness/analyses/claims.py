@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from xharness.analysis import Answer, Figure, Table
 from xharness.errors import DataError, Problem, listed
@@ -25,14 +25,8 @@ from xharness.score.quantities import (
 from xharness.score.statistics import RESAMPLES
 from xharness.spec.load import NONE
 from xharness.spec.suite import AVERAGE, CHANCE, SCORE
+from xharness.spec.task import Names
 from xharness.study import Study
-
-
-def _as_names(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_names)]
 
 
 class Claim(BaseModel):
@@ -251,8 +245,7 @@ def _notes(study: Study, judged: Sequence[Judgement]) -> list[str]:
     notes = study.absent(list(study.run["targets"]))
     if any(BEST in one.claim.row for one in judged):
         notes.append(f"`{BEST}` takes for each target the row with the best dev score; the choice is not drawn anew")
-    if all(len(side.targets[target].seeds) < 2 for side in study.rows.values() for target in side.targets):
-        notes.append("one seed: the intervals hold for other examples, and say nothing of other seeds")
+    notes += study.seed_notes(list(study.run["targets"]))
     targets = listed([study.title(target) for target in study.run["targets"]])
     notes.append(f"the average here is over {targets}" if not study.run["scheme"] else
                  f"the average is that of the scheme {study.run['scheme']}")  # fmt: skip

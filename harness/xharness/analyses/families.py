@@ -89,7 +89,8 @@ class Families:
         words = (*_differences(gained, title, listed([study.title(t) for t in beside])), *_told(ranks, tests))
         table = _languages(gained, title)
         shown = figure(table, title, options.figure_rows)
-        notes += by.seed_notes(study, (options.target, *beside))
+        asked = (options.target, *beside)
+        notes += [*study.absent(asked), *study.seed_notes(asked)]
         return Answer(words, (table, _groups(gained, title), ranks, tests), (shown,), (*notes, *_how(gained)))
 
 

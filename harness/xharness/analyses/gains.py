@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -72,7 +71,8 @@ class Gains:
         )
         table = Table("gains", f"Gain over {_named(options.over)}", columns, rows, "Intervals: 95 %, paired bootstrap.")
         tables = [table, *_beside(study, targets, options.beside)]
-        return Answer(_words(rows), tuple(tables), (_figure(rows, options.over),), tuple(_notes(study, targets)))
+        notes = (*study.absent(targets), *study.seed_notes(targets))
+        return Answer(_words(rows), tuple(tables), (_figure(rows, options.over),), notes)
 
 
 def _lines(study: Study, checkpoint: str, target: str, metric: str, options: Options) -> list[tuple[Any, ...]]:
@@ -87,13 +87,7 @@ def _lines(study: Study, checkpoint: str, target: str, metric: str, options: Opt
         side = study.rows[checkpoint, intermediate]
         if plain is None or target not in plain.targets or target not in side.targets:
             continue
-        pair = [
-            (name, replace(held.targets[target], metric=metric))
-            for name, held in ((options.over, plain), (intermediate, side))
-        ]
-        from xharness.score.matching import matched
-
-        sample = matched(target, pair)
+        sample = study.sample(target, [(checkpoint, options.over), (checkpoint, intermediate)], metric)
         draws = bootstrap(sample, options.resamples).mean(axis=1)
         before, after = observed(sample).mean(axis=0).tolist()
         change = draws[:, 1] - draws[:, 0]
@@ -133,13 +127,6 @@ def _beside(study: Study, targets: tuple[str, ...], metrics: tuple[str, ...]) ->
                     rows.append((checkpoint, intermediate, study.title(target), metric, mean))
     columns = ("checkpoint", "intermediate", "target", "metric", "mean over languages")
     return [Table("beside", "Beside them", columns, tuple(rows))] if rows else []
-
-
-def _notes(study: Study, targets: tuple[str, ...]) -> list[str]:
-    notes = study.absent(targets)
-    if all(len(study.seeds(row, target)) < 2 for row in study.rows for target in targets):
-        notes.append("one seed: the intervals hold for other examples, and say nothing of other seeds")
-    return notes
 
 
 def _named(row: str) -> str:

@@ -200,8 +200,7 @@ def _notes(study: Study, found: Sequence[Sliced], targets: Sequence[str], option
     alone = dict.fromkeys(f"{s.target} by {s.by}" for s in found if len(s.ranked) < 2)
     if alone:
         yield f"nothing to compare, for fewer than two slices can be ranked: {listed(list(alone))}"
-    if all(len(study.seeds(row, target)) < 2 for row in study.rows for target in targets):
-        yield "one seed: the intervals hold for other examples, and say nothing of other seeds"
+    yield from study.seed_notes(targets)
     yield (
         "a slice's score is the mean over its examples in all languages; intervals: 95 %, paired bootstrap over "
         f"questions (all languages of one together) and seeds, {options.resamples} resamples; differences between "

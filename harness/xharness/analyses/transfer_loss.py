@@ -81,7 +81,7 @@ class TransferLoss:
         sentences = (*words(losses, options.english), *seen_words(seen), *said)
         unknown = sorted({name for row in study.run["intermediates"] if (name := options.reference(row))})
         notes += [f"the run has no row {name} to compare with" for name in unknown if not _there(held, name)]
-        notes += [*more, *by.seed_notes(study, targets), *by.SOURCES]
+        notes += [*more, *study.absent(targets), *study.seed_notes(targets), *by.SOURCES]
         return Answer(sentences, tuple(tables), (figure(losses),), tuple(notes))
 
 

@@ -131,7 +131,7 @@ def run(
         from xharness.cli.showing import show_run
 
         show_run(finished.folder, console, by=by, chance=chance, baselines=baselines, reasons=letters)
-        _answer(path, profile, finished, console)
+        _answer(finished, console)
         if durations is not None:
             _show_durations(slowest(finished, Store(store), durations), console)
         if junit_xml is not None:
@@ -146,14 +146,12 @@ def run(
     raise typer.Exit(int(finished.exit_code))
 
 
-def _answer(suite: str, profile: str | None, finished: Finished, console: Console) -> None:
+def _answer(finished: Finished, console: Console) -> None:
     """The answers of the suite's analyses; one that cannot be given is told, and changes no exit code."""
     from xharness.cli.analyse import show_answers
-    from xharness.spec.load import load_suite
 
-    loaded = load_suite(suite, profile)
-    if loaded.suite.analysis:
-        show_answers(loaded, finished.folder, console)
+    if finished.loaded.suite.analysis:
+        show_answers(finished.loaded, finished.folder, console)
 
 
 def _interrupted(finished: Finished, junit_xml: Path | None) -> int:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from xharness.adapter import Example, Feature
 from xharness.data.columns import ColumnFile, ColumnWriter
+from xharness.spec.task import POOL
 
 FEATURES, EXAMPLES, ROWS, ABOUT = "features.arrow", "examples.arrow", "rows.arrow", "encoded.json"
 NO_SENTENCE = -1
@@ -313,7 +314,7 @@ class EncodedRetrieval:
 
     def pool(self) -> Rows | None:
         """The rows that are of no language, where there are any."""
-        span = self.about.get("pool")
+        span = self.about.get(POOL)
         return Rows(self._file, range(*span), self._texts) if span else None
 
     def languages(self) -> Iterator[str]:

@@ -107,7 +107,9 @@ def _checked(parts: list[Part], adapter: Adapter, split: Split, skip: Skip) -> I
         problems: list[Problem] = []
         for where, example in _placed([part], adapter, skip=leave_out):
             n += 1
-            if complaint := _complaint(part.task, adapter, example):
+            # Where bad rows are left out, those that come are checked.
+            complaint = None if part.source.skip_bad else _complaint(part.task, adapter, example)
+            if complaint:
                 problems.append(Problem(where, complaint))
                 if len(problems) >= SHOWN:
                     break

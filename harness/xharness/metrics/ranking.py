@@ -40,7 +40,10 @@ def _ranks(ranked: Sequence[Any], relevant: set[Any], k: int) -> list[int]:
     return list(first.values())
 
 
-def _ranked_metric(name: str, value: str, source: str, per_query: PerQuery, k: int) -> Metric:
+def _ranked_metric(name: str, source: str, per_query: PerQuery, k: int) -> Metric:
+    """`NAME_at_K`, whose value is called `NAME@K`, the mean of `per_query` over queries."""
+    value = f"{name}@{k}"
+
     def outcomes(predictions: Sequence[Any], references: Sequence[Any], language: str = "") -> Array:
         """[queries, (value, n)] of ranked ids against relevant ids."""
         require_pairs(predictions, references)
@@ -55,31 +58,31 @@ def _ranked_metric(name: str, value: str, source: str, per_query: PerQuery, k: i
         """The mean over queries."""
         return {value: 100 * ratio(sums[..., 0], sums[..., 1])}
 
-    return Metric(name, source, (value, "n"), outcomes, values, (value,))
+    return Metric(f"{name}_at_{k}", source, (value, "n"), outcomes, values, (value,))
 
 
 def map_at(k: int) -> Metric:
     """`map_at_K`; its value is called `map@K`, as XTREME-R's evaluate.py does."""
     source = "XTREME-R, arXiv 2104.07412 §3; google-research/xtreme evaluate.py, mewslix_map20(), and utils_mewslix.py."
-    return _ranked_metric(f"map_at_{k}", f"map@{k}", source, average_precision, k)
+    return _ranked_metric("map", source, average_precision, k)
 
 
 def recall_at(k: int) -> Metric:
     """`recall_at_K`; its value is called `recall@K`."""
     source = "Share of the relevant ids among the first k, averaged over queries."
-    return _ranked_metric(f"recall_at_{k}", f"recall@{k}", source, recall, k)
+    return _ranked_metric("recall", source, recall, k)
 
 
 def mrr_at(k: int) -> Metric:
     """`mrr_at_K`; its value is called `mrr@K`."""
     source = "Mean reciprocal rank of the first relevant id; google-research/xtreme utils_mewslix.py."
-    return _ranked_metric(f"mrr_at_{k}", f"mrr@{k}", source, reciprocal_rank, k)
+    return _ranked_metric("mrr", source, reciprocal_rank, k)
 
 
 def cross_map_at(k: int) -> Metric:
     """`cross_map_at_K`: `map_at_K` with the right candidates in the query's language taken out of pool and gold."""
     source = "map_at_K without the answers in the query's own language; after Roy et al. 2020, arXiv 2004.05484."
-    return _ranked_metric(f"cross_map_at_{k}", f"cross_map@{k}", source, average_precision, k)
+    return _ranked_metric("cross_map", source, average_precision, k)
 
 
 def same_language_at(k: int) -> Metric:

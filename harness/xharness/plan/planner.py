@@ -104,7 +104,7 @@ class Planner:
     def _cell(self, plan: Plan, cell: Cell) -> str:
         checkpoint = self.checkpoints[cell.checkpoint]
         target = self.loaded.tasks[cell.target]
-        if isinstance(load_adapter(target.adapter), PooledRetrieval):
+        if cell.languages and isinstance(load_adapter(target.adapter), PooledRetrieval):
             # Fewer languages would be a smaller pool, in which every score is higher: a part is cut from the whole.
             cell = replace(cell, languages=None)
         if cell.languages:

@@ -100,6 +100,8 @@ def failed_stages(plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
 def left_out(plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
     """The encodings that left out bad rows, and how many."""
     for step in plan.steps.values():
+        if step.role != "encode":
+            continue
         summary = (store.manifest(step.key) or {}).get("summary", {})
         if rows := summary.get("left_out"):
             yield {"label": step.work.label, "rows": rows, "such_as": summary.get("left_out_first", "")}

@@ -119,8 +119,7 @@ def _judge(expect: Expect, cell: Cell, scores: _Scores) -> Judged:
         why = _unjudged(short, cell, languages, scores.values[short.name][task.metric])
         return Judged(cell.name, _words(expect), None, False, expect.reason, unjudged=why)
     found = value - base
-    low, high = expect.at_least, expect.at_most
-    failed = (low is not None and found < low) or (high is not None and found > high)
+    failed = not expect.allows(found)
     judged = Judged(cell.name, _words(expect), found, failed, expect.reason)
     if not failed or scores.folder is None:
         return judged

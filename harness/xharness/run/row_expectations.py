@@ -45,9 +45,8 @@ def _judged(study: Study, checkpoint: str, quantities: Quantities, expect: Expec
     value = quantities.measure(asked, with_interval=False)
     if value.value is None:
         return Judged(label, expected, None, False, expect.reason, unjudged=value.lacking, cells=cells)
-    low, high = expect.at_least, expect.at_most
-    if not ((low is not None and value.value < low) or (high is not None and value.value > high)):
+    if expect.allows(value.value):
         return Judged(label, expected, value.value, False, expect.reason, cells=cells)
     held = quantities.measure(asked)
-    said = verdict(held.low, held.high, low, high) if held.low is not None else ""
+    said = verdict(held.low, held.high, expect.at_least, expect.at_most) if held.low is not None else ""
     return Judged(label, expected, value.value, True, expect.reason, held.low, held.high, cells=cells, verdict=said)

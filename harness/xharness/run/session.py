@@ -98,6 +98,7 @@ class Prepared:
 class Finished:
     """A run that has ended."""
 
+    loaded: Loaded
     folder: Path
     results: list[CellResult]
     judged: list[Judged]
@@ -290,7 +291,7 @@ def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, 
     }
     # Without records the run does not count as finished: `show` still shows the last whole board.
     write_run(folder, made, None if outcome.interrupted else records)
-    return Finished(folder, results, judged, outcome, seconds, exit_code, made)
+    return Finished(loaded, folder, results, judged, outcome, seconds, exit_code, made)
 
 
 def _expected_failures(prepared: Prepared) -> dict[str, str]:

@@ -153,6 +153,11 @@ class Expect(Spec):
         if self.at_least is None and self.at_most is None:
             raise ValueError("an expectation needs at_least or at_most")
 
+    def allows(self, value: float) -> bool:
+        """Whether a value is within the bounds."""
+        low, high = self.at_least, self.at_most
+        return not ((low is not None and value < low) or (high is not None and value > high))
+
 
 class AnalysisOf(Spec):
     """A question that is answered from what a run has stored."""

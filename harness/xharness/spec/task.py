@@ -11,7 +11,9 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from xharness.spec.base import Spec
 
 Split = Literal["train", "dev", "test", "pool"]
-SPLITS: tuple[Split, ...] = ("train", "dev", "test", "pool")
+POOL: Literal["pool"] = "pool"
+"""The split that is of no language."""
+SPLITS: tuple[Split, ...] = ("train", "dev", "test", POOL)
 Format = Literal["json", "jsonl", "csv", "tsv", "conllu", "columns", "parquet", "squad", "text"]
 SUFFIXES: dict[str, Format] = {
     ".json": "json",
@@ -254,6 +256,6 @@ class Task(Spec):
 
     def languages_in(self, split: Split) -> tuple[str, ...]:
         """The languages that a split is read in; a pool, which is of all of them, is read once."""
-        if split != "pool":
+        if split != POOL:
             return self.languages
         return ("en",) if "en" in self.languages else self.languages[:1]

@@ -17,6 +17,7 @@ class Encode(Work):
 
     KIND: ClassVar[str] = "encode"
     VERSION: ClassVar[int] = 1
+    LATER: ClassVar[tuple[str, ...]] = ("candidate_prefix",)
     ACCELERATED: ClassVar[bool] = False
     kind: Literal["encode"] = "encode"
     tokenizer: str
@@ -44,8 +45,6 @@ class Encode(Work):
         adapter = load_adapter(self.task.adapter)
         read = self.task.model_dump(mode="json", include=READ)
         kept = self._plain("task", "identity", "fingerprints")
-        if not self.candidate_prefix:
-            del kept["candidate_prefix"]  # Keys of what was encoded before there was one stay as they are.
         task = {
             **read,
             "adapter": f"{adapter.name}@{adapter.version}",

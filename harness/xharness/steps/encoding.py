@@ -30,14 +30,13 @@ from xharness.data.examples import Skip
 from xharness.data.fingerprints import iter_planned_examples
 from xharness.errors import DataError, HarnessError, Problem
 from xharness.spec.recipe import Recipe
-from xharness.spec.task import Limit, Split, Task
+from xharness.spec.task import POOL, Limit, Split, Task
 from xharness.steps.context import StepContext
 from xharness.steps.encode import Encode
 from xharness.training.checkpoints import load_config, load_tokenizer, positions_of
 from xharness.training.origins import origin_of
 from xharness.training.progress import Progress
 
-POOL: Split = "pool"
 CHUNK = 1000
 """Examples given to a tokenizer at once."""
 Taken = TypeVar("Taken")
@@ -136,7 +135,7 @@ def _counts(languages: Mapping[str, Any], examples: int, features: FeatureWriter
 
 
 def _rows(work: Encode, split: Split, language: str, skip: Skip = lambda problem: None) -> Iterator[Example]:
-    limit = Limit() if split == "pool" else Limit(**{split: work.limits[work.splits.index(split)]})
+    limit = Limit() if split == POOL else Limit(**{split: work.limits[work.splits.index(split)]})
     rows = iter_planned_examples(work.task, split, language, limit, work.fingerprints, skip)
     return unfolded(work.task, rows, work.train)
 
@@ -205,7 +204,7 @@ def _sentences(work: Encode, context: StepContext, tokenizer: Any, tell: Tell, s
     languages = _each_language(work, read)
     sentences.close()
     rows.close()
-    write_about(context.out, _about(tokenizer) | {"languages": languages, "pool": pool})
+    write_about(context.out, _about(tokenizer) | {"languages": languages, POOL: pool})
     return _counts(languages, rows.rows, sentences)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from xharness.adapter import MetricInput, PooledRetrieval, RetrievalAdapter, retrieval_adapter
 from xharness.data.encoded import EncodedRetrieval
 from xharness.errors import DataError, Problem, listed
+from xharness.spec.task import POOL
 from xharness.steps.context import StepContext
 from xharness.steps.embedding import Embeddings
 from xharness.steps.mine import Mine
@@ -70,7 +71,7 @@ def _found(
             return
         splits = {language: encoded.splits(language) for language in spoken}
         if (pool := encoded.pool()) is not None:
-            splits = {"pool": {"pool": pool}, **splits}
+            splits = {POOL: {POOL: pool}, **splits}
         yield from adapter.retrieve_pooled(work.target, splits, embeddings)
         return
     for language in spoken:

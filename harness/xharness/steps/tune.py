@@ -48,6 +48,7 @@ class Tune(Work):
 
     KIND: ClassVar[str] = "tune"
     VERSION: ClassVar[int] = 5
+    LATER: ClassVar[tuple[str, ...]] = ("head_from",)
     kind: Literal["tune"] = "tune"
     tasks: tuple[Trained, ...]
     recipe: Recipe
@@ -64,9 +65,8 @@ class Tune(Work):
 
     def ingredients(self) -> dict[str, Any]:
         """The recipe but for what the encoded splits tell already, and what counts of every task."""
-        replaced = ("tasks", "recipe", "select_on", *(("head_from",) if self.head_from is None else ()))
         return {
-            **self._plain(*replaced),
+            **self._plain("tasks", "recipe", "select_on"),
             "recipe": self.recipe.model_dump(mode="json", exclude={"max_length", "doc_stride"}),
             "tasks": [task.ingredients() for task in self.tasks],
             "select_on": self.select_on.ingredients() if self.select_on else None,

@@ -44,6 +44,8 @@ class Work(Spec):
     KIND: ClassVar[str]
     VERSION: ClassVar[int]
     FREE: ClassVar[tuple[str, ...]] = ("device", "label", "plugins")
+    LATER: ClassVar[tuple[str, ...]] = ()
+    """Fields that the kind did not have at first: they count where they are set, so that older keys stay."""
     ACCELERATED: ClassVar[bool] = True
     """Whether it uses a GPU where there is one; other steps run on the processor beside it."""
 
@@ -64,7 +66,8 @@ class Work(Spec):
 
     def _plain(self, *replaced: str) -> dict[str, Any]:
         """The fields that count as they stand; `replaced` ones are told by the kind itself."""
-        dumped = self.model_dump(mode="json", exclude={*self.FREE, "checkpoint", *replaced})
+        unset = [name for name in self.LATER if getattr(self, name) == type(self).model_fields[name].default]
+        dumped = self.model_dump(mode="json", exclude={*self.FREE, "checkpoint", *replaced, *unset})
         if self.parent is not None:
             del dumped["identity"]  # The parent's key holds it already.
         return {"format": KEY_FORMAT, "version": self.VERSION, **dumped}

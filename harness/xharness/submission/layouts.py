@@ -207,10 +207,8 @@ def _choices(file: File, task: SchemeTask) -> list[Any]:
 
 
 def _read_answers(predicted: File, gold: File, task: SchemeTask) -> Pair:
-    wanted, answers = _squad(gold), predicted.json()
-    if not isinstance(answers, dict):
-        if not predicted.faults:
-            predicted.fault(None, "must be a map from id to a text.")
+    wanted, answers = _squad(gold), _map(predicted, "a text")
+    if answers is None:
         return Pair([], [golds for _, golds in wanted])
     for name, _ in wanted:
         if name not in answers:
@@ -219,6 +217,16 @@ def _read_answers(predicted: File, gold: File, task: SchemeTask) -> Pair:
         elif not isinstance(answers[name], str):
             predicted.fault_at(name, f"id {name!r} must have a text, found {answers[name]!r}.")
     return Pair([answers.get(name) for name, _ in wanted], [golds for _, golds in wanted])
+
+
+def _map(file: File, called: str) -> dict[str, Any] | None:
+    """A file's predictions by id; None, with its fault noted, where it holds anything else."""
+    content = file.json()
+    if isinstance(content, dict):
+        return content
+    if not file.faults:
+        file.fault(None, f"must be a map from id to {called}.")
+    return None
 
 
 def _squad(file: File) -> list[tuple[str, list[str]]]:
@@ -246,10 +254,8 @@ def _read_ranking(predicted: File, gold: File, task: SchemeTask) -> Pair:
     So has it in google-research/xtreme third_party/utils_mewslix.py, evaluate(); a query that the labels lack, which
     is only counted there, is a fault here.
     """
-    wanted, ranked = _relevant(gold), predicted.json()
-    if not isinstance(ranked, dict):
-        if not predicted.faults:
-            predicted.fault(None, "must be a map from id to a ranked list of ids.")
+    wanted, ranked = _relevant(gold), _map(predicted, "a ranked list of ids")
+    if ranked is None:
         return Pair([], list(wanted.values()))
     for name, ids in ranked.items():
         if name not in wanted and not gold.faults:
