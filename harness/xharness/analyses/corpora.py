@@ -8,16 +8,11 @@ from __future__ import annotations
 import random
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-
-from xharness.adapter import Example, SaysTexts, load_adapter, unfolded
-from xharness.data.examples import iter_examples
-from xharness.errors import DataError, Problem
-from xharness.spec.task import Limit, Split, Task
 
 Words = tuple[str, ...]
 ALONE = ("CJK UNIFIED", "CJK COMPATIBILITY", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
@@ -99,26 +94,6 @@ def corpus_of(name: str, texts: Iterable[str], seed: int = 0) -> Corpus:
             held[place] = text
     rng.shuffle(held)
     return Corpus(name, tuple(words for text in held if (words := words_of(text))))
-
-
-def texts_of(task: Task, split: Split, language: str, limit: Limit) -> Iterator[str]:
-    """The texts of a task's examples in the columns that its adapter says; DataError where it says none."""
-    adapter = load_adapter(task.adapter)
-    if not isinstance(adapter, SaysTexts):
-        what = f"its adapter '{adapter.name}' does not say which columns are texts."
-        raise DataError(Problem(f"task {task.name}", what, 'Give the adapter `texts = ("column", …)`.'))
-    for example in unfolded(task, iter_examples(task, split, language, limit), split == "train"):
-        yield from _texts(example, adapter.texts)
-
-
-def _texts(example: Example, columns: Sequence[str]) -> Iterator[str]:
-    for column in columns:
-        held = example.get(column)
-        if isinstance(held, str):
-            yield held
-        elif isinstance(held, (list, tuple)):
-            # Words of a tagged sentence are one text; so are the choices of a question, whose order says nothing.
-            yield " ".join(str(part) for part in held)
 
 
 def divergence(left: Corpus, right: Corpus) -> float:

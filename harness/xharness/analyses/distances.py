@@ -6,7 +6,8 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from xharness.analyses.corpora import Corpus, a_distance, corpus_of, divergence, texts_of, unknown_share
+from xharness.analyses.corpora import Corpus, a_distance, corpus_of, divergence, unknown_share
+from xharness.data.texts import texts_of
 from xharness.errors import HarnessError, listed
 from xharness.spec.stage import ENGLISH
 from xharness.spec.task import Split

@@ -14,9 +14,9 @@ from xharness.analyses.slicing.cases import Cases, Gain, cases_of, gain_of, inte
 from xharness.analyses.slicing.corpus import Held, distances, topics
 from xharness.analyses.slicing.labels import FUNCTIONS, NONE, Labels, labels_of, values_of
 from xharness.analyses.slicing.pages import Sliced, slice_figure, slice_table, tests_table, words_of
-from xharness.analyses.slicing.words import text_of
 from xharness.analysis import Answer
 from xharness.data.examples import examples
+from xharness.data.texts import text_of
 from xharness.errors import DataError, HarnessError, Problem, listed
 from xharness.score.statistics import RESAMPLES
 from xharness.spec.stage import ENGLISH

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from xharness.adapter import Example
-from xharness.analyses.slicing.words import text_of, words
+from xharness.analyses.slicing.words import words
+from xharness.data.texts import text_of
 
 ENGLISH = "en"
 Held = Mapping[str, Mapping[str, Example]]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from xharness.adapter import Example
+from xharness.data.texts import text_of
 
 UNSPACED = frozenset({"zh", "ja", "th", "lo", "km", "my"})
 """Languages written without spaces between words: their characters count instead."""
@@ -52,14 +53,6 @@ def answer_of(example: Example) -> str | None:
     answers = example.get("answers")
     texts = answers.get("text") if isinstance(answers, dict) else [a.get("text") for a in answers or ()]
     return str(texts[0]) if texts else None
-
-
-def text_of(example: Example) -> str:
-    """What an example is about: its context, or all of its texts."""
-    if isinstance(context := example.get("context"), str):
-        return context
-    kept = [v for k, v in example.items() if isinstance(v, str) and k not in ("id", "language", "label")]
-    return " ".join(kept)
 
 
 def answer_length(example: Example) -> float | None:
