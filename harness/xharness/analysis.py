@@ -7,16 +7,18 @@ reads its options without them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
 from xharness.errors import UsageError, nearest
 
 if TYPE_CHECKING:
+    from xharness.spec.load import Loaded
+    from xharness.spec.task import Split
     from xharness.study import Study
 
 GROUP = "xharness.analyses"
@@ -72,6 +74,27 @@ class Analysis(Protocol):
 
     def answer(self, study: Study, options: Any) -> Answer:
         """The answer from a stored run; HarnessError where the run lacks what it needs."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts whose embeddings, by a checkpoint as it came, an analysis asks for."""
+
+    task: str
+    split: Split
+    language: str
+    unit: Literal["text", "piece"]
+    """What each example is about; or all texts, cut into pieces of one length."""
+    most: int
+    """Texts or pieces at the most."""
+
+
+@runtime_checkable
+class AsksEmbeddings(Analysis, Protocol):
+    """An analysis that reads embeddings of texts, which are made by steps of the plan."""
+
+    def texts(self, loaded: Loaded, options: Any) -> Iterable[Texts]:
+        """Which ones, of the tasks of the suite; `Study.vectors` has them when it answers."""
 
 
 @runtime_checkable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from xharness.adapter import Example, unfolded
+from xharness.analysis import Texts
 from xharness.board.grid import languages_of, with_targets
 from xharness.data.examples import examples
+from xharness.data.text_vectors import TextVectors, read_vectors
 from xharness.errors import DataError, Problem, listed
 from xharness.metrics import Metric
 from xharness.metrics import metric as rule_of
@@ -127,6 +129,14 @@ class Study:
         task = _with_columns(self.loaded.tasks[target], also)
         rows = examples(task, "test", language, self.loaded.limit_of(target))
         return {str(example["id"]): example for example in unfolded(task, rows, False)}
+
+    def vectors(self, checkpoint: str, texts: Texts) -> TextVectors | None:
+        """Embeddings of texts by a checkpoint as it came; None where the run did not ask for them, or they failed."""
+        for held in self.run.get("vectors", ()):
+            folder = self.folder(held["key"])
+            if held["checkpoint"] == checkpoint and held["texts"] == asdict(texts) and folder.is_dir():
+                return read_vectors(folder)
+        return None
 
     def absent(self, targets: Sequence[str]) -> list[str]:
         """A sentence for every way in which cells of these targets have no score."""

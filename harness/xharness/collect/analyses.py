@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from xharness.analysis import NamesRows, known_analyses, load_analysis
+from xharness.analysis import AsksEmbeddings, NamesRows, Texts, known_analyses, load_analysis
 from xharness.collect.patterns import is_own, names_of
 from xharness.errors import Problem, UsageError, nearest
 from xharness.spec.load import Loaded
@@ -44,3 +44,13 @@ def analysis_problems(loaded: Loaded) -> Iterator[Problem]:
             for place, name, there in analysis.unknown(made, *names_of(loaded)):
                 what = f"no profile of the suite has '{name}'."
                 yield document.problem((*path, "options", *place), what, nearest(name, there), name)
+
+
+def texts_asked(loaded: Loaded) -> tuple[Texts, ...]:
+    """The texts whose embeddings the suite's analyses ask for, each once."""
+    found: dict[Texts, None] = {}
+    for asked in loaded.suite.analysis:
+        analysis = load_analysis(asked.kind)
+        if isinstance(analysis, AsksEmbeddings):
+            found |= dict.fromkeys(analysis.texts(loaded, analysis.options(**asked.options)))
+    return tuple(found)

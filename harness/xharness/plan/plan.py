@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from xharness.analysis import Texts
 from xharness.collect.cells import Cell
 from xharness.steps import AnyWork
 
@@ -37,6 +38,8 @@ class Plan:
     """Cell name -> why it cannot be planned."""
     dev: dict[str, str] = field(default_factory=dict)
     """Cell name -> key of the step that knows its English dev score."""
+    vectors: dict[tuple[str, Texts], str] = field(default_factory=dict)
+    """(checkpoint, texts) that an analysis asks for -> key of the step that embeds them; no cell needs it."""
     first: frozenset[str] = frozenset()
     """Keys to be made before the others."""
     _places: dict[str, int] = field(default_factory=dict, repr=False, compare=False)

@@ -102,15 +102,13 @@ class Planner:
         return end
 
     def _cell(self, plan: Plan, cell: Cell) -> str:
-        checkpoint = self.checkpoints[cell.checkpoint]
         target = self.loaded.tasks[cell.target]
         if cell.languages and isinstance(load_adapter(target.adapter), PooledRetrieval):
             # Fewer languages would be a smaller pool, in which every score is higher: a part is cut from the whole.
             cell = replace(cell, languages=None)
         if cell.languages:
             target = target.model_copy(update={"languages": cell.languages})
-        identity = self._told_languages(checkpoint, target)
-        origin = {"checkpoint": checkpoint, "identity": identity, "device": self.device, "plugins": self.plugins}
+        origin = self.origin(cell.checkpoint, target)
         parent = self._intermediate(plan, cell, origin)
         if not load_adapter(target.adapter).trains:
             end, dev = self._retrieval(plan, cell, target, origin, parent)
@@ -118,6 +116,12 @@ class Planner:
             end, dev = self._trained(plan, cell, target, origin, parent)
         plan.dev[cell.name] = dev
         return end
+
+    def origin(self, checkpoint: str, task: Task) -> dict[str, Any]:
+        """What every kind of work says of its checkpoint, which can read the task's languages, and of where it runs."""
+        known = self.checkpoints[checkpoint]
+        identity = self._told_languages(known, task)
+        return {"checkpoint": known, "identity": identity, "device": self.device, "plugins": self.plugins}
 
     def _intermediate(self, plan: Plan, cell: Cell, origin: dict[str, Any]) -> str | None:
         if cell.intermediate == NONE:
@@ -352,7 +356,7 @@ class Planner:
                 prefix=prefix,
                 candidate_prefix=candidate_prefix,
                 labelled_by=labelled_by,
-                fingerprints=self._fingerprints(task, splits),
+                fingerprints=self.fingerprints(task, splits),
                 label=f"encode {task.name}, {' and '.join(splits)}, for {checkpoint.name}",
             )
             made_of = work.ingredients()
@@ -388,7 +392,7 @@ class Planner:
     def _identity(self, checkpoint: Checkpoint) -> Identity:
         return self._remember(("identity", checkpoint.name), lambda: identity_of(checkpoint))
 
-    def _fingerprints(self, task: Task, splits: tuple[Split, ...]) -> tuple[str, ...]:
+    def fingerprints(self, task: Task, splits: tuple[Split, ...]) -> tuple[str, ...]:
         """Fingerprints of the splits over all languages; one language that is missing fails later, on its own."""
         return self._remember((task.name, splits, task.languages), lambda: data.fingerprints(task, splits))
 

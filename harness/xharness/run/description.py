@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from xharness.adapter import load_adapter, options_of
@@ -105,3 +106,9 @@ def left_out(plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
         summary = (store.manifest(step.key) or {}).get("summary", {})
         if rows := summary.get("left_out"):
             yield {"label": step.work.label, "rows": rows, "such_as": summary.get("left_out_first", "")}
+
+
+def embedded_texts(plan: Plan) -> Iterator[dict[str, Any]]:
+    """The steps that have the embeddings which analyses ask for."""
+    for (checkpoint, texts), key in plan.vectors.items():
+        yield {"checkpoint": checkpoint, "texts": asdict(texts), "key": key}

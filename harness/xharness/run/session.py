@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
+from xharness.collect.analyses import texts_asked
 from xharness.collect.cells import Cell, collect, expected_failure, skipper
 from xharness.collect.checkpoints import given_checkpoints
 from xharness.collect.fit import check_known
@@ -24,8 +25,9 @@ from xharness.plan.cost import duration
 from xharness.plan.identity import identity_of
 from xharness.plan.plan import Plan
 from xharness.plan.planner import Planner
+from xharness.plan.vectors import add_vectors
 from xharness.record import Record
-from xharness.run.description import described, failed_stages, left_out
+from xharness.run.description import described, embedded_texts, failed_stages, left_out
 from xharness.run.display import Display
 from xharness.run.events import event_log
 from xharness.run.expectations import Judged, compared_with, judge
@@ -130,6 +132,7 @@ def prepare(request: Request) -> Prepared:
     )
     planner = Planner(loaded, extra, device, store.has)
     plan = planner.plan([c for c in cells if c not in skipped])
+    add_vectors(plan, planner, texts_asked(loaded))
     plan.first = frozenset(plan.closure([plan.ends[name] for name in first if name in plan.ends]))
     beside = planner.plan(compared_with(loaded, plan.cells))
     return Prepared(loaded, extra, cells, skipped, plan, beside, store, workers, threads, note)
@@ -287,6 +290,7 @@ def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, 
         ),
         "expectations": [j.as_json() for j in judged],
         "failed_stages": list(failed_stages(prepared.plan, prepared.store)),
+        "vectors": list(embedded_texts(prepared.plan)),
         "left_out": list(left_out(prepared.plan, prepared.store)),
     }
     # Without records the run does not count as finished: `show` still shows the last whole board.

@@ -6,6 +6,7 @@ from typing import Any
 
 from xharness.steps.context import StepContext
 from xharness.steps.embed import Embed
+from xharness.steps.embed_texts import EmbedTexts
 from xharness.steps.encode import Encode
 from xharness.steps.evaluate import Evaluate
 from xharness.steps.mine import Mine
@@ -13,7 +14,7 @@ from xharness.steps.tune import Tune
 
 __all__ = ["AnyWork", "StepContext", "perform"]
 
-AnyWork = Encode | Tune | Evaluate | Embed | Mine
+AnyWork = Encode | Tune | Evaluate | Embed | Mine | EmbedTexts
 
 
 def perform(work: AnyWork, context: StepContext) -> dict[str, Any]:
@@ -39,3 +40,7 @@ def perform(work: AnyWork, context: StepContext) -> dict[str, Any]:
             from xharness.steps.mining import mine
 
             return mine(work, context)
+        case EmbedTexts():
+            from xharness.steps.embedding_texts import embed_texts
+
+            return embed_texts(work, context)

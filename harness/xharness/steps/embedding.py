@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from xharness.adapter import Feature, options_of
 from xharness.data.encoded import EncodedRetrieval
 from xharness.errors import CheckpointError, Problem
-from xharness.spec.suite import Retrieval
+from xharness.spec.suite import Checkpoint, Retrieval
 from xharness.steps.context import StepContext
 from xharness.steps.embed import Embed
 from xharness.training.checkpoints import depth_of, load_encoder, reads_forward, require_rows
@@ -48,7 +48,8 @@ def embed(work: Embed, context: StepContext) -> dict[str, Any]:
     began = time.monotonic()
     machine = hardware(work.device)
     encoded = EncodedRetrieval(context.folder(work.encoded), ())
-    reader = _trained(work, context) if work.head else _pooling(work, context)
+    tuned = context.folder(work.parent) if work.parent else None
+    reader = _trained(work, context) if work.head else pooling(work.checkpoint, work.identity, tuned)
     encoder: Any = reader.encoder
     require_rows(work.checkpoint, encoder, encoded.vocabulary)
     reader.module.to(machine.device).eval()
@@ -59,7 +60,7 @@ def embed(work: Embed, context: StepContext) -> dict[str, Any]:
     progress = Progress(context.report, n, "sentences", work.label)
     size = (width, depth_of(encoder))
     used = Throughput(machine, size, layer_parameters(encoder), training=False)
-    for where, found, tokens in embedded(reader, encoded, machine, used):
+    for where, found, tokens in embedded(reader, encoded.sentences, encoded.padding, machine, used):
         vectors[where] = found
         progress.add(len(where), tokens)
     vectors.flush()
@@ -96,27 +97,27 @@ def _trained(work: Embed, context: StepContext) -> Reader:
     )
 
 
-def _pooling(work: Embed, context: StepContext) -> Reader:
-    """A hidden layer of the encoder as it is."""
+def pooling(checkpoint: Checkpoint, identity: str, tuned: Path | None) -> Reader:
+    """A hidden layer of the encoder, as it came or as it was tuned."""
     encoder = load_encoder(
-        folder_origin(work.checkpoint.name, context.folder(work.parent) / ENCODER, work.checkpoint.remote_code)
-        if work.parent
-        else origin_of(work.checkpoint, work.identity)
+        folder_origin(checkpoint.name, tuned / ENCODER, checkpoint.remote_code)
+        if tuned
+        else origin_of(checkpoint, identity)
     )
     config: Any = encoder.config
-    how = work.checkpoint.retrieval
-    layer = layer_of(encoder, how, work.checkpoint.name)
+    how = checkpoint.retrieval
+    layer = layer_of(encoder, how, checkpoint.name)
     if how.pooling == "cls" and reads_forward(config):
         what = "retrieval.pooling is cls, but of a model that reads from left to right the first token sees nothing."
-        raise CheckpointError(Problem(f"checkpoint {work.checkpoint.name}", what, "Use mean or last."))
+        raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", what, "Use mean or last."))
     if config.model_type == "canine" and layer != depth_of(encoder):
         what = f"layer {layer} of CANINE has one state for several characters; only its last layer has one for each."
-        raise CheckpointError(Problem(f"checkpoint {work.checkpoint.name}", what, "Set retrieval.layer = -1."))
+        raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", what, "Set retrieval.layer = -1."))
     about = {"layer": layer, "pooling": how.pooling, "prefix": how.prefix, "candidate_prefix": how.candidate_prefix}
     return Reader(
         encoder,
         encoder,
-        language_inputs(config, work.checkpoint.languages),
+        language_inputs(config, checkpoint.languages),
         lambda inputs, features: _pooled(encoder, inputs, layer, how),
         about,
     )
@@ -136,13 +137,21 @@ def _reserve(path: Path) -> None:
             os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
 
 
+class Sentences(Protocol):
+    """Features by number, with their lengths in sub-words [features]."""
+
+    @property
+    def lengths(self) -> NDArray[np.int32]: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, number: int) -> Feature: ...
+
+
 def embedded(
-    reader: Reader, encoded: EncodedRetrieval, machine: Hardware, throughput: Throughput | None = None
+    reader: Reader, sentences: Sentences, padding: int, machine: Hardware, throughput: Throughput | None = None
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], int]]:
     """(numbers of sentences, embeddings, tokens) batch by batch, the longest sentences first."""
     config: Any = reader.encoder.config
     budget = machine.budget(int(config.hidden_size), int(config.num_hidden_layers), training=False)
-    sentences, padding = encoded.sentences, encoded.padding
     lengths, ones = sentences.lengths, np.ones(len(sentences), dtype=np.int64)
     waiting = deque(np.array(batch) for batch in budgeted(lengths, ones, budget))
     while waiting:

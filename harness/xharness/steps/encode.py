@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from xharness.adapter import load_adapter, options_of
 from xharness.spec.task import Split, Task
-from xharness.steps.work import Work
-
-READ = {"languages", "columns", "labels", "label_map"}
-"""Fields of a task that say how its rows are read. Its data count by their fingerprints, its name not at all."""
+from xharness.steps.work import Work, reading_ingredients
 
 
 class Encode(Work):
@@ -42,12 +38,5 @@ class Encode(Work):
 
     def ingredients(self) -> dict[str, Any]:
         """Data, the fields that say how they are read, adapter and options, tokenizer and lengths; no model."""
-        adapter = load_adapter(self.task.adapter)
-        read = self.task.model_dump(mode="json", include=READ)
         kept = self._plain("task", "identity", "fingerprints")
-        task = {
-            **read,
-            "adapter": f"{adapter.name}@{adapter.version}",
-            "options": options_of(self.task).model_dump(mode="json"),
-        }
-        return {**kept, "task": task, "data": list(self.fingerprints)}
+        return {**kept, "task": reading_ingredients(self.task), "data": list(self.fingerprints)}

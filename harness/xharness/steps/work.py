@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from xharness.adapter import load_adapter
+from xharness.adapter import load_adapter, options_of
 from xharness.metrics import metric
 from xharness.spec.base import Spec
 from xharness.spec.device import Device
@@ -82,6 +82,14 @@ def task_ingredients(task: Task, training: bool) -> dict[str, Any]:
     if not training and task.also:
         versions["also"] = [_versioned(name) for name in task.also]  # type: ignore[assignment]
     return {**kept, **versions}
+
+
+def reading_ingredients(task: Task) -> dict[str, Any]:
+    """What of a task says how its rows are read; its data count by their fingerprints, its name not at all."""
+    adapter = load_adapter(task.adapter)
+    read = task.model_dump(mode="json", include={"languages", "columns", "labels", "label_map"})
+    options = options_of(task).model_dump(mode="json")
+    return {**read, "adapter": f"{adapter.name}@{adapter.version}", "options": options}
 
 
 def _versioned(name: str) -> str:
