@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any, ClassVar
@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from xharness.analyses.distances import DISTANCES, Distances, distances_of
+from xharness.analyses.distances import DISTANCES, Distances, distances_of, texts_asked
 from xharness.analyses.regression import Fit, Predictor, Slope, fit, numbered
 from xharness.analyses.trained import trained_examples
-from xharness.analysis import Answer, Figure, Table
+from xharness.analysis import Answer, Figure, Table, Texts
 from xharness.errors import DataError, HarnessError, Problem, listed
 from xharness.score.statistics import RESAMPLES, bootstrap, holm, interval, observed
-from xharness.spec.load import NONE
+from xharness.spec.load import NONE, Loaded
 from xharness.study import Study
 
 SIZE = "log size"
@@ -67,10 +67,14 @@ class Line:
 
 
 class Alignment:
-    """Gain against three distances between corpora and the size of the intermediate."""
+    """Gain against four distances between corpora and the size of the intermediate."""
 
     name: ClassVar[str] = "alignment"
     options: ClassVar[type[BaseModel]] = Options
+
+    def texts(self, loaded: Loaded, options: Options) -> Iterator[Texts]:
+        """Pieces of the texts of every row and target."""
+        return texts_asked(loaded, options.targets or loaded.targets, options.pieces)
 
     def answer(self, study: Study, options: Options) -> Answer:
         """The cells, the regressions, and a figure of gain against each distance."""

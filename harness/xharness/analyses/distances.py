@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from xharness.analyses.corpora import Corpus, a_distance, corpus_of, divergence, unknown_share
-from xharness.data.texts import texts_of
+import numpy as np
+
+from xharness.analyses.corpora import (
+    Corpus,
+    Vectors,
+    a_distance,
+    corpus_of,
+    divergence,
+    embedded_a_distance,
+    unknown_share,
+)
+from xharness.analysis import Texts
+from xharness.data.texts import PIECE, texts_of
 from xharness.errors import HarnessError, listed
+from xharness.spec.load import NONE, Loaded
+from xharness.spec.rows import rows_of
 from xharness.spec.stage import ENGLISH
 from xharness.spec.task import Split
 from xharness.study import Study
 
-DISTANCES = ("JS divergence", "OOV share", "A-distance")
+DISTANCES = ("JS divergence", "OOV share", "A-distance", "A-distance of embeddings")
 FEW = 5_000
 """Words below which a corpus says little of its domain."""
 
@@ -62,6 +75,54 @@ class _Library:
         return found if found is not None and found.size else None
 
 
+def texts_asked(loaded: Loaded, targets: Sequence[str], pieces: int) -> Iterator[Texts]:
+    """The texts whose embeddings the distances take: of every row and every target, in the languages of both."""
+    rows = {rows_of(row, loaded.said)[0].intermediate: row for row in loaded.intermediates if row != NONE}
+    for row in rows.values():
+        trained = _trained(loaded, row)
+        for target in targets:
+            there = _places(loaded, target, list(trained), loaded.tasks[target].languages)
+            for place in there:
+                yield from (_pieces(held, pieces) for held in (place, *trained[place[2]]))
+
+
+def _pieces(place: Place, pieces: int) -> Texts:
+    return Texts(*place, unit="piece", most=pieces)
+
+
+class _Vectors:
+    """The first checkpoint's embeddings of pieces of texts, each read once."""
+
+    def __init__(self, study: Study, pieces: int) -> None:
+        self.study, self.pieces = study, pieces
+        self.checkpoint = study.checkpoints[0]
+        self.held: dict[Place, Vectors | None] = {}
+        self.lacking: dict[Place, None] = {}
+
+    def of(self, places: Sequence[Place]) -> Vectors | None:
+        """[pieces, hidden] of all places, as many of each; None where one has none."""
+        found = [self._of(place) for place in places]
+        share = max(1, self.pieces // max(1, len(places)))
+        known = [vectors[:share] for vectors in found if vectors is not None]
+        return np.concatenate(known) if known and len(known) == len(places) else None
+
+    def _of(self, place: Place) -> Vectors | None:
+        if place not in self.held:
+            found = self.study.vectors(self.checkpoint, _pieces(place, self.pieces))
+            self.held[place] = None if found is None else found.vectors
+            if found is None:
+                self.lacking[place] = None
+        return self.held[place]
+
+    def notes(self) -> Iterator[str]:
+        """Whose embeddings they are, and what has none."""
+        if any(found is not None for found in self.held.values()):
+            yield f"A-distance of embeddings: {self.checkpoint} as it came, pieces of {PIECE} characters"
+        if self.lacking:
+            said = listed([f"{task} {split} [{language}]" for task, split, language in self.lacking])
+            yield f"the run has no embeddings of {said}: it was made before they were asked for, or they failed"
+
+
 def distances_of(
     study: Study, intermediates: Sequence[str], targets: Sequence[str], words: int, pieces: int
 ) -> Distances:
@@ -71,12 +132,13 @@ def distances_of(
     that the intermediate has too. A target without such a language (XCOPA has no English) is stood for by the English
     train split that it is tuned on.
     """
-    library = _Library(study)
-    trained = {name: _trained(study, name) for name in intermediates}
+    library, vectors = _Library(study), _Vectors(study, pieces)
+    rows = {str(facts["intermediate"]): row for row, facts in study.run["rows"].items()}
+    trained = {name: _trained(study.loaded, rows[name]) for name in intermediates}
     pairs: dict[Pair, list[Place]] = {}
     for name in intermediates:
         for target in targets:
-            pairs[name, target] = _places(study, target, list(trained[name]))
+            pairs[name, target] = _places(study.loaded, target, list(trained[name]), study.languages[target])
     sizes = {
         language: min([words, *_sizes(library, trained, language)])
         for language in dict.fromkeys(place[2] for places in pairs.values() for place in places)
@@ -87,35 +149,37 @@ def distances_of(
         for place in places:
             ours, theirs = library.corpus(trained[name][place[2]]), library.corpus([place])
             if ours is not None and theirs is not None:
-                found.append(_measured(ours.cut(sizes[place[2]]), theirs.cut(words), pieces))
+                held = _measured(ours.cut(sizes[place[2]]), theirs.cut(words), pieces)
+                mine, its = vectors.of(trained[name][place[2]]), vectors.of([place])
+                apart = None if mine is None or its is None else embedded_a_distance(mine, its, pieces)
+                found.append(held if apart is None else {**held, DISTANCES[3]: apart})
         values[name, target] = {
             kind: statistics.fmean(one[kind] for one in found)
             for kind in DISTANCES
             if found and all(kind in one for one in found)
         }
     texts = {pair: _described(places) for pair, places in pairs.items()}
-    return Distances(values, texts, (*library.problems, *_notes(study, library, pairs, sizes)))
+    return Distances(values, texts, (*library.problems, *vectors.notes(), *_notes(study, library, pairs, sizes)))
 
 
-def _trained(study: Study, intermediate: str) -> dict[str, list[Place]]:
-    """Language -> the train splits of an intermediate's stages in it."""
-    facts = next(facts for facts in study.run["rows"].values() if facts["intermediate"] == intermediate)
+def _trained(loaded: Loaded, row: str) -> dict[str, list[Place]]:
+    """Language -> the train splits of a row's stages in it."""
     places: dict[str, list[Place]] = {}
-    for stage in facts["stages"]:
-        for language in stage["languages"]:
-            for task in stage["tasks"]:
+    for stage in loaded.stages(row):
+        for language in stage.languages or (ENGLISH,):
+            for task in stage.tasks:
                 if (task, "train", language) not in places.setdefault(language, []):
                     places[language].append((task, "train", language))
     return places
 
 
-def _places(study: Study, target: str, spoken: Sequence[str]) -> list[Place]:
-    """Where a target's texts are taken from, for an intermediate of these languages."""
-    shared = [language for language in study.languages[target] if language in spoken]
+def _places(loaded: Loaded, target: str, spoken: Sequence[str], languages: Sequence[str]) -> list[Place]:
+    """Where a target's texts are taken from, for an intermediate of the languages `spoken`."""
+    shared = [language for language in languages if language in spoken]
     if shared:
         return [(target, "test", language) for language in shared]
-    tuned_on = study.run["tasks"][target]["tuned_on"]
-    return [(tuned_on, "train", ENGLISH)] if ENGLISH in spoken and tuned_on in study.loaded.tasks else []
+    tuned_on = loaded.tasks[target].tune_on or target
+    return [(tuned_on, "train", ENGLISH)] if ENGLISH in spoken and tuned_on in loaded.tasks else []
 
 
 def _sizes(library: _Library, trained: Mapping[str, Mapping[str, list[Place]]], language: str) -> list[int]:

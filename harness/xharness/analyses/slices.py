@@ -11,20 +11,23 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from xharness.analyses.slicing.cases import Cases, Gain, cases_of, gain_of, interaction
-from xharness.analyses.slicing.corpus import Held, distances, topics
+from xharness.analyses.slicing.corpus import Embed, Held, distances, topics
 from xharness.analyses.slicing.labels import FUNCTIONS, NONE, Labels, labels_of, values_of
 from xharness.analyses.slicing.pages import Sliced, slice_figure, slice_table, tests_table, words_of
-from xharness.analysis import Answer
+from xharness.analysis import Answer, Texts
 from xharness.data.examples import examples
 from xharness.data.texts import text_of
 from xharness.errors import DataError, HarnessError, Problem, listed
 from xharness.score.statistics import RESAMPLES
+from xharness.spec.load import Loaded
 from xharness.spec.stage import ENGLISH
 from xharness.spec.task import Limit
 from xharness.study import Study
 
-ARTICLE, TITLE = "article", "title"
-BUILT_IN = (*FUNCTIONS, ARTICLE, "topic", "distance")
+ARTICLE, TITLE, TOPIC = "article", "title", "topic"
+BUILT_IN = (*FUNCTIONS, ARTICLE, TOPIC, "distance")
+CONTEXTS = 20_000
+"""Distinct contexts of a target that are embedded, at the most."""
 
 
 class Options(BaseModel):
@@ -51,6 +54,8 @@ class Options(BaseModel):
     """Whether question word, answer type, lengths and overlap are an example's own, or those of its English version."""
     k: int = Field(default=6, ge=2)
     """Topics."""
+    topics: Literal["encoder", "words"] = "encoder"
+    """What they are clusters of: the English contexts as the first checkpoint embeds them, or by their words."""
     seed: int = 0
     """Of topics and permutations."""
     corpus: int = Field(default=2000, ge=1)
@@ -67,10 +72,16 @@ class Slices:
     name: ClassVar[str] = "slices"
     options: ClassVar[type[BaseModel]] = Options
 
+    def texts(self, loaded: Loaded, options: Options) -> Iterator[Texts]:
+        """The English contexts of the targets that are cut by topic."""
+        if TOPIC in options.by and options.topics == "encoder":
+            for target in targets_of(options, loaded.targets):
+                if ENGLISH in loaded.tasks[target].languages:
+                    yield contexts(target)
+
     def answer(self, study: Study, options: Options) -> Answer:
         """A table of tests, and for each kind of slice a table and a figure of gains."""
-        given = options.targets or tuple(study.run["targets"])
-        targets = [t for t in given if not any(fnmatchcase(t, pattern) for pattern in options.without)]
+        targets = targets_of(options, study.run["targets"])
         told: dict[str, None] = {}
         unsliced: dict[tuple[str, str], dict[str, None]] = {}
         found: list[Sliced] = []
@@ -97,6 +108,17 @@ class Slices:
         why = [f"not sliced by {by}: {listed(list(of))}, {said}" for (by, said), of in unsliced.items()]
         notes = (*study.absent(targets), *told, *why, *_notes(study, found, targets, options))
         return Answer(words_of(found), tuple(tables), tuple(figures), tuple(dict.fromkeys(notes)))
+
+
+def targets_of(options: Options, every: Sequence[str]) -> list[str]:
+    """The targets that are sliced."""
+    given = options.targets or every
+    return [t for t in given if not any(fnmatchcase(t, pattern) for pattern in options.without)]
+
+
+def contexts(target: str) -> Texts:
+    """The English contexts of a target's test split."""
+    return Texts(target, "test", ENGLISH, "text", CONTEXTS)
 
 
 @dataclass(frozen=True)
@@ -137,8 +159,8 @@ class Slicer:
     def _values(self, by: str, row: str) -> dict[str, dict[str, Any]]:
         if by in FUNCTIONS:
             return values_of(self.examples, FUNCTIONS[by], self.options.labels == "english")
-        if by == "topic":
-            made = topics(self.examples, self.options.k, self.options.seed)
+        if by == TOPIC:
+            made = topics(self.examples, self.options.k, self.options.seed, self._embedded())
             if not made:
                 raise DataError(f"it has no more than {self.options.k} English contexts")
             return {language: {**dict.fromkeys(rows), **made[language]} for language, rows in self.examples.items()}
@@ -147,6 +169,16 @@ class Slicer:
         column = TITLE if by == ARTICLE else by
         held = {code: self.study.examples(self.target, code, (column,)) for code in self.examples}
         return values_of(held, lambda example: example.get(column), by == ARTICLE or self.options.labels == "english")
+
+    def _embedded(self) -> Embed | None:
+        """What has the encoder's embeddings of the contexts; None where words make the topics."""
+        if self.options.topics == "words":
+            return None
+        held = self.study.vectors(self.study.checkpoints[0], contexts(self.target))
+        if held is None:
+            what = "the run has no embeddings of its contexts"
+            raise DataError(Problem(self.target, f'{what}: run it again, or set topics = "words".'))
+        return held.of
 
 
 def corpus_of(study: Study, row: str, most: int) -> list[str]:

@@ -11,6 +11,9 @@ from xharness.data.examples import iter_examples
 from xharness.errors import DataError, Problem
 from xharness.spec.task import Limit, Split, Task
 
+PIECE = 200
+"""Characters of a piece: about forty words of English."""
+
 
 def texts_of(task: Task, split: Split, language: str, limit: Limit) -> Iterator[str]:
     """The texts of a split in the columns that the task's adapter says; DataError where it says none."""
@@ -27,7 +30,7 @@ def texts_in(task: Task, split: Split, rows: Iterable[Example]) -> Iterator[str]
         yield from _texts(example, adapter.texts)
 
 
-def pieces_in(task: Task, split: Split, rows: Iterable[Example], size: int) -> list[str]:
+def pieces_in(task: Task, split: Split, rows: Iterable[Example], size: int = PIECE) -> list[str]:
     """The distinct texts of rows, in random order and one after the other, cut into pieces of `size` characters.
 
     What is left at the end is dropped, so that all pieces are of one length.

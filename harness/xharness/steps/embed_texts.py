@@ -7,9 +7,6 @@ from typing import Any, ClassVar, Literal
 from xharness.spec.task import Split, Task
 from xharness.steps.work import Work, reading_ingredients
 
-PIECE = 200
-"""Characters of a piece: about forty words of English."""
-
 
 class EmbedTexts(Work):
     """Embed the texts of a split with the checkpoint as it came, pooled as for retrieval: whole, or in pieces."""
@@ -21,7 +18,7 @@ class EmbedTexts(Work):
     """In the one language whose texts are read."""
     split: Split
     unit: Literal["text", "piece"]
-    """`text`: what each example is about, cut at `max_length`; `piece`: all texts, in pieces of one length."""
+    """`text`: what each example is about, cut at `max_length`; `piece`: all texts, in pieces of `data.texts.PIECE`."""
     limit: int | None = None
     """Cap on the examples."""
     most: int

@@ -19,7 +19,7 @@ from xharness.data.texts import contexts_in, pieces_in
 from xharness.errors import DataError, Problem
 from xharness.spec.task import Limit
 from xharness.steps.context import StepContext
-from xharness.steps.embed_texts import PIECE, EmbedTexts
+from xharness.steps.embed_texts import EmbedTexts
 from xharness.steps.embedding import embedded, pooling
 from xharness.training.checkpoints import load_config, load_tokenizer, positions_of, require_rows
 from xharness.training.devices import hardware
@@ -72,7 +72,7 @@ def _texts(work: EmbedTexts) -> list[str]:
     language, limit = work.task.languages[0], Limit(**{work.split: work.limit})
     rows = iter_planned_examples(work.task, work.split, language, limit, work.fingerprints)
     whole = work.unit == "text"
-    made = contexts_in(work.task, work.split, rows) if whole else pieces_in(work.task, work.split, rows, PIECE)
+    made = contexts_in(work.task, work.split, rows) if whole else pieces_in(work.task, work.split, rows)
     if not made:
         what = f"its {work.split} split in {language} has no {work.unit} to embed."
         raise DataError(Problem(f"task {work.task.name}", what))

@@ -7,7 +7,7 @@ shares with an English corpus little but names, and is compared within its langu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from xharness.adapter import Example
@@ -17,6 +17,8 @@ from xharness.data.texts import text_of
 ENGLISH = "en"
 Held = Mapping[str, Mapping[str, Example]]
 """Language -> id -> example."""
+Embed = Callable[[Sequence[str]], Any]
+"""Texts -> their embeddings [texts, hidden], or None where some have none."""
 FEATURES = 20_000
 """Words of a TF-IDF space, the most frequent ones."""
 
@@ -26,26 +28,30 @@ def english_of(held: Held, language: str, name: str) -> Example | None:
     return held.get(ENGLISH, {}).get(name) if language in held else None
 
 
-def topics(held: Held, k: int, seed: int) -> dict[str, dict[str, str]]:
-    """Language -> id -> topic of its context: a cluster of k-means over TF-IDF vectors, named by its heaviest words.
+def topics(held: Held, k: int, seed: int, embed: Embed | None = None) -> dict[str, dict[str, str]]:
+    """Language -> id -> topic of its context: a cluster of k-means, ten starts (Lloyd), named by its heaviest words.
 
-    TF-IDF with logarithmic counts, vectors of unit length, ten starts of k-means (Lloyd). Words of more than half of
-    the contexts are left out, as are English stop words.
+    The vectors are the encoder's of the English contexts, of unit length; without `embed`, TF-IDF with logarithmic
+    counts. Words of more than half of the contexts are left out of names and TF-IDF, as are English stop words.
     """
     texts = list(dict.fromkeys(text_of(e) for e in held.get(ENGLISH, {}).values()))
     if len(texts) <= k:
         return {}
+    import numpy as np
     from sklearn.cluster import KMeans
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+    from sklearn.preprocessing import normalize
 
     space = _space(max_df=0.5, drop=ENGLISH_STOP_WORDS)
-    vectors = space.fit_transform(texts)
-    found = KMeans(n_clusters=k, n_init=10, random_state=seed).fit(vectors)
-    vocabulary = space.get_feature_names_out()
-    names = [
-        f"{number + 1}: {', '.join(vocabulary[i] for i in centre.argsort()[::-1][:3])}"
-        for number, centre in enumerate(found.cluster_centers_)
-    ]
+    counted = space.fit_transform(texts)
+    given = embed(texts) if embed else None
+    found = KMeans(n_clusters=k, n_init=10, random_state=seed).fit(counted if given is None else normalize(given))
+    vocabulary, whole = space.get_feature_names_out(), np.asarray(counted.mean(axis=0)).ravel()
+    names = []
+    for number in range(k):
+        # Against all contexts: what every cluster of an encoder's space has says nothing of one.
+        heavy = np.asarray(counted[found.labels_ == number].mean(axis=0)).ravel() - (0 if given is None else whole)
+        names.append(f"{number + 1}: {', '.join(vocabulary[i] for i in heavy.argsort()[::-1][:3])}")
     topic = {text: names[label] for text, label in zip(texts, found.labels_, strict=True)}
     return {
         language: {name: topic[text_of(e)] for name in rows if (e := english_of(held, language, name)) is not None}
