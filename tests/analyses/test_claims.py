@@ -69,8 +69,18 @@ def test_a_planted_gain_is_replicated_with_the_interval_that_decides(study):
     assert row["verdict"] == "replicated"
     assert row["decided by"] == "up: xnli over none"
     assert 12 <= row["low"] < row["found"] < row["high"] < 25
-    assert row["the paper's figure is"] == "inside"
+    assert row["its size"] == "undecided"
     assert answer.sentences[0] == "Of 1 claims 1 replicated."
+
+
+def test_a_size_is_replicated_within_its_margin_contradicted_beyond_it_and_else_undecided(study):
+    claim = {"row": "up", "of": "xnli", "at_least": 0}
+    assert judged(study, **claim, paper=18.0, margin=8.0)[0]["its size"] == "replicated"
+    assert judged(study, **claim, paper=40.0, margin=8.0)[0]["its size"] == "contradicted"
+    row, answer = judged(study, **claim, paper=18.0, margin=0.0)
+    assert row["its size"] == "undecided"
+    assert "Of the sizes of 1 of them, as the paper gives them, 1 undecided." in answer.sentences
+    assert judged(study, **claim)[0]["its size"] is None
 
 
 def test_a_planted_loss_contradicts_a_gain_and_no_difference_leaves_it_undecided(study):

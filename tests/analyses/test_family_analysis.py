@@ -61,17 +61,17 @@ def test_shuffled_gains_are_found_no_more_often_than_chance(tmp_path):
     rng = np.random.default_rng(1)
     families, sizes, differences = [], [], []
     few = ("en", "es", "fr", "de", "nl", "fi", "et", "tr")
-    for number in range(200):
+    for number in range(1000):
         base = dict.fromkeys(few, 0.5)
         answer = answered(
-            tmp_path / str(number), base, base, Options(target="x", resamples=200),
+            tmp_path / str(number), base, base, Options(target="x", resamples=100),
             draw=lambda chances: drawn(rng, chances, 60),
         )  # fmt: skip
         families.append(found(answer, "tests", of="gain on X", by="family")["p"] <= 0.05)
         sizes.append(found(answer, "ranks", of="gain on X", **{"with": "log of pretraining size"})["p"] <= 0.05)
         differences.append("Larger than chance is" in " ".join(answer.sentences))
     for rate in (families, sizes, differences):
-        assert np.mean(rate) < 0.11  # 0.05 and four standard errors.
+        assert np.mean(rate) < 0.078  # 0.05 and four standard errors.
 
 
 def test_english_is_in_no_group(tmp_path):

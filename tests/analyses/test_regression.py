@@ -63,7 +63,7 @@ def test_the_slope_is_that_of_least_squares_within_targets():
 def test_shuffled_gains_are_taken_for_an_effect_at_about_the_nominal_rate():
     rng = np.random.default_rng(4)
     hits = {DISTANCE: 0, SIZE: 0}
-    for _ in range(200):
+    for _ in range(1000):
         cells, far = grid(rng, by_distance=-6.0, by_size=2.0, intermediates=6, sizes=(100, 1000))
         gains = {t: [c.gain for c in cells if c.target == t] for t in TARGETS}
         order = rng.permutation(len(gains[TARGETS[0]]))
@@ -76,8 +76,8 @@ def test_shuffled_gains_are_taken_for_an_effect_at_about_the_nominal_rate():
         lines = by_name(shuffled, far, 199)
         for name in hits:
             hits[name] += lines[name].tested.p <= 0.05
-    # 200 times 0.05 is 10, with a standard deviation of 3.
-    assert all(1 <= count <= 20 for count in hits.values()), hits
+    # 1000 times 0.05 is 50, with a standard deviation of 7.
+    assert all(22 <= count <= 78 for count in hits.values()), hits
 
 
 @pytest.mark.parametrize(

@@ -84,13 +84,13 @@ def test_several_targets_have_a_mean_of_their_own(tmp_path):
 def test_equal_rows_are_found_different_no_more_often_than_chance(tmp_path):
     rng = np.random.default_rng(2)
     losses, seen = [], []
-    for number in range(200):
+    for number in range(1000):
         rows = {(row, "x"): drawn(rng, BASE, 60) for row in ("none", "several")}
         answer = TransferLoss().answer(study(tmp_path / str(number), rows), Options(resamples=200))
         losses.append(found(answer, "loss", intermediate="several")["p Holm"] <= 0.05)
         seen.append(found(answer, "seen", intermediate="several")["p Holm"] <= 0.05)
     for rate in (losses, seen):
-        assert np.mean(rate) < 0.11  # 0.05 and four standard errors.
+        assert np.mean(rate) < 0.078  # 0.05 and four standard errors.
 
 
 def test_a_change_that_is_the_same_everywhere_is_correlated_with_nothing(tmp_path):

@@ -50,7 +50,9 @@ class Claim(BaseModel):
     need: Literal["all", "any"] = "all"
     """Whether the bounds must hold for all rows, or for any."""
     paper: float | None = None
-    """The paper's figure, shown beside the interval; it decides nothing."""
+    """The paper's figure: its size has a verdict of its own."""
+    margin: float = Field(default=1.0, ge=0)
+    """Points by which a size may differ from the paper's and still be the same (an equivalence test)."""
     source: str = ""
 
     @model_validator(mode="after")
@@ -96,6 +98,14 @@ class Judgement:
     claim: Claim
     parts: tuple[Part, ...]
     verdict: Verdict
+
+    @property
+    def size(self) -> Verdict | None:
+        """Whether the size of the deciding part is the paper's, give or take the margin; None where it says none."""
+        if (paper := self.claim.paper) is None or (part := self.deciding) is None:
+            return None
+        margin = self.claim.margin
+        return verdict(part.found.low, part.found.high, paper - margin, paper + margin)
 
     @property
     def deciding(self) -> Part | None:
@@ -173,19 +183,16 @@ def _verdict_table(judged: Sequence[Judgement]) -> Table:
         found = part.found if part else Measured()
         bounds = f"{'' if len(one.parts) < 2 else 'all ' if claim.need == 'all' else 'any '}"
         bounds += bounds_in_words(claim.at_least, claim.at_most)
-        within = None
-        if claim.paper is not None and found.low is not None and found.high is not None:
-            within = "inside" if found.low <= claim.paper <= found.high else "outside"
         rows.append(
             (one.checkpoint, claim.name, claim.words, one.verdict, bounds, _decided(one), found.value, found.low,
-             found.high, claim.paper, within, claim.source)
+             found.high, claim.paper, one.size, claim.source)
         )  # fmt: skip
     columns = ("checkpoint", "claim", "in words", "verdict", "holds if", "decided by", "found", "low", "high",
-               "paper", "the paper's figure is", "source")  # fmt: skip
+               "paper", "its size", "source")  # fmt: skip
     note = (
         "Replicated: the whole 95 % interval (paired bootstrap over examples and seeds) keeps the bound; contradicted: "
-        "none of it does; undecided: it reaches over it. The paper's figure decides nothing: it is inside the interval "
-        "or outside. Verdicts are not corrected for their number."
+        "none of it does; undecided: it reaches over it. Its size: the same of the paper's figure, give or take the "
+        "claim's margin. Verdicts are not corrected for their number."
     )
     return Table("verdicts", "Verdicts", columns, tuple(rows), note)
 
@@ -227,11 +234,11 @@ def _words(study: Study, judged: Sequence[Judgement]) -> tuple[str, ...]:
             if one.verdict == name and (part := one.deciding) is not None
         ]
         said += [f"{name.capitalize()}: {listed(kept)}."] if kept else []
-    sized = [(one.claim.paper, one.deciding.found) for one in judged if one.claim.paper is not None and one.deciding]
-    inside = sum((f.low or 0.0) <= paper <= (f.high or 0.0) for paper, f in sized)
-    if sized:
+    sizes = Counter(one.size for one in judged if one.size)
+    if sizes:
+        told = [f"{n} {name}" for name in ("replicated", "contradicted", "undecided") if (n := sizes[name])]
         said.append(
-            f"Verdicts are on the direction; of {len(sized)} of the paper's figures {inside} lie inside the interval."
+            f"These are verdicts on the direction; of {sizes.total()} sizes that the paper gives {listed(told)}."
         )
     if not study.run.get("comparable", True):
         said.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,24 +84,22 @@ def _page(name: str, answer: Answer) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def cell_text(value: Any) -> str:
-    """A value for people: numbers to one digit, three where they are small; empty for None."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.1f}" if abs(value) >= 1 or value == 0 else f"{value:.3f}"
-    return str(value)
+def column_texts(values: Sequence[Any]) -> list[str]:
+    """A column for people: all its numbers with as many digits, one or, where none is above 1, three; "" for None."""
+    numbers = [abs(value) for value in values if isinstance(value, float) and math.isfinite(value)]
+    digits = 3 if numbers and max(numbers) <= 1 else 1
+    return ["" if v is None else f"{v:.{digits}f}" if isinstance(v, float) else str(v) for v in values]
 
 
 def _markdown(table: Table) -> str:
     def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
-    numeric = [
-        all(isinstance(row[i], (int, float, type(None))) for row in table.rows) for i in range(len(table.columns))
-    ]
+    columns = [[row[i] for row in table.rows] for i in range(len(table.columns))]
+    numeric = [all(isinstance(value, (int, float, type(None))) for value in column) for column in columns]
     rule = "|" + "|".join("---:" if right else "---" for right in numeric) + "|"
-    return "\n".join([line(table.columns), rule, *(line([cell_text(v) for v in row]) for row in table.rows)])
+    texts = zip(*map(column_texts, columns), strict=True)
+    return "\n".join([line(table.columns), rule, *map(line, texts)])
 
 
 def _csv(table: Table) -> str:
