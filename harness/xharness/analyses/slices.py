@@ -97,15 +97,15 @@ class Slices:
                     found += _of_row(study, held, checkpoint, row, options)
             except HarnessError as error:
                 told[f"{study.title(target)}: left out, {error}"] = None
+        why = [f"not sliced by {by}: {listed(list(of))}, {said}" for (by, said), of in unsliced.items()]
         if not found:
             what = "no row has outcomes beside those of `none` on these targets, or none could be sliced."
-            raise DataError(Problem("analysis slices", what, " ".join(told)))
+            raise DataError(Problem("analysis slices", what, " ".join([*told, *why])))
         tables, figures = [tests_table(found)], []
         for by in options.by:
             if mine := [s for s in found if s.by == by]:
                 tables.append(slice_table(by, mine, found))
                 figures.append(slice_figure(by, mine))
-        why = [f"not sliced by {by}: {listed(list(of))}, {said}" for (by, said), of in unsliced.items()]
         notes = (*study.absent(targets), *told, *why, *_notes(study, found, targets, options))
         return Answer(words_of(found), tuple(tables), tuple(figures), tuple(dict.fromkeys(notes)))
 
