@@ -13,6 +13,7 @@ from xharness.adapter import Example, Feature
 from xharness.spec.recipe import Recipe
 from xharness.spec.task import Task
 from xharness_adapters.labels import label_name, label_problem, labels_in
+from xharness_adapters.shown import softmax
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -115,6 +116,12 @@ class Classification:
         if _regression(task):
             return [float(row[0]) for row in logits]
         return [task.labels[int(row.argmax())] for row in logits]
+
+    def probabilities(
+        self, task: Task, examples: Sequence[Example], features: Sequence[Feature], logits: Iterator[Any]
+    ) -> list[list[float]]:
+        """Of each label; none of a regression."""
+        return [[] if _regression(task) else softmax(row) for row in logits]
 
     def reference(self, task: Task, example: Example) -> Any:
         """The label's name, or number."""

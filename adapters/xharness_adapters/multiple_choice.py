@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from xharness.adapter import Example, Feature
+from xharness.adapter import Case, Example, Feature, Line
 from xharness.errors import nearest
 from xharness.spec.recipe import Recipe
 from xharness.spec.task import Task
+from xharness_adapters.shown import marked, softmax
 from xharness_adapters.template import sub_words, template_of
 
 if TYPE_CHECKING:
@@ -112,10 +113,23 @@ class MultipleChoice:
         self, task: Task, examples: Sequence[Example], features: Sequence[Feature], logits: Iterator[Any]
     ) -> list[Any]:
         """The number of the choice with the highest score."""
-        scores: list[list[float]] = [[] for _ in examples]
-        for feature, row in zip(features, logits, strict=True):
-            scores[feature.example].append(float(row[0]))
-        return [int(np.argmax(of_example)) for of_example in scores]
+        return [int(np.argmax(of_example)) for of_example in _scores(examples, features, logits)]
+
+    def probabilities(
+        self, task: Task, examples: Sequence[Example], features: Sequence[Feature], logits: Iterator[Any]
+    ) -> list[list[float]]:
+        """Of each choice."""
+        return [softmax(of_example) for of_example in _scores(examples, features, logits)]
+
+    def shown(self, task: Task, case: Case) -> list[Line]:
+        """What the choices go with, and each of them marked."""
+        premise, choices = _sides(_options(task), case.example) if "choices" in case.example else ("", [])
+        asked = (("context", premise), ("question", str(case.example.get("question") or "")))
+        lines = [Line(name, ((text, ""),)) for name, text in asked if text.strip()]
+        return lines + [
+            Line(f"choice {number}", ((text, marked(number == case.prediction, number == case.reference)),))
+            for number, text in enumerate(choices)
+        ]
 
     def reference(self, task: Task, example: Example) -> Any:
         """The number of the right choice, from 0."""
@@ -124,6 +138,14 @@ class MultipleChoice:
     def trivial(self, references: Sequence[Any]) -> list[Any]:
         """The most frequent answer for all."""
         return [Counter(references).most_common(1)[0][0]] * len(references)
+
+
+def _scores(examples: Sequence[Example], features: Sequence[Feature], logits: Iterator[Any]) -> list[list[float]]:
+    """The scores of each example's choices."""
+    scores: list[list[float]] = [[] for _ in examples]
+    for feature, row in zip(features, logits, strict=True):
+        scores[feature.example].append(float(row[0]))
+    return scores
 
 
 def _options(task: Task) -> Options:

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from xharness.adapter import Example, Feature
+from xharness.adapter import Case, Example, Feature, Line
 from xharness.spec.recipe import Recipe
 from xharness.spec.task import Task
 from xharness_adapters.offsets import placed_sub_words
+from xharness_adapters.shown import place_of, within
 from xharness_adapters.template import sub_words, template_of
 
 if TYPE_CHECKING:
@@ -162,6 +163,15 @@ class QuestionAnswering:
     def reference(self, task: Task, example: Example) -> Any:
         """The texts of the gold answers; empty where there is none."""
         return [text for text, _ in spans(example)]
+
+    def shown(self, task: Task, case: Case) -> list[Line]:
+        """The question, and the context around the right answer and the one that was given."""
+        if "context" not in case.example:
+            return []
+        text, golds = str(case.example["context"]), spans(case.example)
+        gold = (golds[0][1], golds[0][1] + len(golds[0][0])) if golds else None
+        said = place_of(text, str(case.prediction), gold[0] if gold else 0)
+        return [Line("question", ((str(case.example["question"]), ""),)), Line("context", within(text, said, gold))]
 
     def trivial(self, references: Sequence[Any]) -> list[Any]:
         """No answer: right for what cannot be answered, wrong for the rest."""

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from xharness.adapter import Example, MetricInput
+from xharness.adapter import Case, Example, Line, MetricInput
 from xharness.errors import DataError, Problem
 from xharness.search import Index, normalised, ranked
 from xharness.spec.task import POOL, Split, Task
 from xharness_adapters import mewsli_x
 from xharness_adapters.pairs import BETWEEN, COLUMNS, Rows, keys_of, paragraph_problem, ranked_rows
+from xharness_adapters.shown import marked
 
 if TYPE_CHECKING:
     from xharness.adapter import Vectors
@@ -35,6 +36,10 @@ DEPTH = 20
 """Candidates that a metric looks at which does not say."""
 CROSS = "cross_"
 """Beginning of the metrics that leave out the right candidates in the query's language."""
+
+
+SHOWN = 3
+"""Candidates that are shown to a person."""
 
 
 class Options(BaseModel):
@@ -129,6 +134,22 @@ class Ranking:
             nearest, begin = found[begin : begin + len(held.names)], begin + len(held.names)
             share = {"pool_share": 100 * pool.languages.count(language) / len(pool.names)}
             yield language, _compared(language, held, nearest, pool, depth), {**facts, **share}
+
+    def shown(self, task: Task, case: Case) -> list[Line]:
+        """The query, the candidates found first, and the place of the first right one."""
+        lines = [Line("query", ((str(case.example.get("query") or case.example["id"]), ""),))]
+        for place, name in enumerate(case.prediction[:SHOWN], start=1):
+            lines.append(Line(f"found {place}", ((_text(case, name), marked(True, name in case.reference)),)))
+        places = [place for place, name in enumerate(case.prediction, start=1) if name in case.reference]
+        if not places or places[0] > SHOWN:
+            where = f"at place {places[0]}" if places else f"not among the first {len(case.prediction)}"
+            name = case.prediction[places[0] - 1] if places else next(iter(case.reference), "")
+            lines.append(Line(f"right, {where}", ((_text(case, name), "missed"),)))
+        return lines
+
+
+def _text(case: Case, name: str) -> str:
+    return str((case.other(name) or {}).get("candidate") or "") or name
 
 
 def depths(task: Task) -> dict[str, int]:

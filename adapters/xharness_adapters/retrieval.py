@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from xharness.adapter import Example, MetricInput
+from xharness.adapter import Case, Example, Line, MetricInput
 from xharness.errors import DataError, Problem
 from xharness.search import Margin, fit_threshold, mine, nearest, normalised, ranked
 from xharness.spec.task import Split, Task
 from xharness_adapters.ranking import depths
+from xharness_adapters.shown import marked
 
 if TYPE_CHECKING:
     from xharness.adapter import Vectors
@@ -26,6 +27,9 @@ Pool = dict[str, int]
 """Id -> number of the sentence, of one side."""
 SIDES = ("source", "target", "gold")
 RECALL = "recall_at_"
+
+NEIGHBOURS = 3
+"""Sentences nearest to a query that are kept to be looked at."""
 
 
 class Options(BaseModel):
@@ -94,6 +98,29 @@ class Retrieval:
             return _nearest(task, splits["test"], vectors), {"chance": 100 / len(pool)}
         return _mined(task, options, splits, vectors, device)
 
+    def shown(self, task: Task, case: Case) -> list[Line]:
+        """A query with what was found and what is right; of mined pairs both sentences."""
+        if isinstance(case.reference, bool):
+            source, _, target = str(case.example["id"]).partition("\t")
+            mark = marked(bool(case.prediction), case.reference)
+            said = {name: _sentence(case.other(name)) for name in (source, target)}
+            return [
+                Line(side, ((said[name] or name, mark),)) for side, name in (("source", source), ("target", target))
+            ]
+        lines = [Line("query", ((str(case.example.get("target") or case.example["id"]), ""),))]
+        found: Sequence[tuple[str, float | None]] = case.neighbours or [(str(case.prediction), None)]
+        for place, (name, similarity) in enumerate(found, start=1):
+            other = case.other(name) or {}
+            text = str(other.get("source") or name) + ("" if similarity is None else f"  {similarity:.3f}")
+            lines.append(Line(f"found {place}", ((text, marked(place == 1, name == case.reference)),)))
+        if case.reference not in dict(found):
+            lines.append(Line("right", ((str(case.example.get("source") or case.reference), "missed"),)))
+        return lines
+
+
+def _sentence(example: Example | None) -> str:
+    return str((example or {}).get("text") or "")
+
 
 def _options(task: Task) -> Options:
     return Options(**task.options)
@@ -135,6 +162,17 @@ def search(queries: Sequence[int], pool: Pool, vectors: Vectors) -> list[str]:
     return [ids[i] for i in found.tolist()]
 
 
+def neighbours(queries: Sequence[int], pool: Pool, vectors: Vectors) -> list[list[tuple[str, float]]]:
+    """The ids of the few sentences nearest to each query, with their cosines."""
+    sentences = distinct(pool)
+    names, asked, held = list(sentences.values()), _normalised(vectors, queries), _normalised(vectors, sentences)
+    found = ranked(asked, [held], min(NEIGHBOURS, len(names)))
+    return [
+        [(names[place], float(query @ held[place])) for place in row.tolist()]
+        for query, row in zip(asked, found, strict=True)
+    ]
+
+
 def _normalised(vectors: Vectors, sentences: Iterable[int]) -> Any:
     return normalised(vectors(np.fromiter(sentences, dtype=np.int64)))
 
@@ -162,7 +200,8 @@ def _nearest(task: Task, rows: Rows, vectors: Vectors) -> dict[str, MetricInput]
     """English queries among foreign sentences (XTREME's direction), and the other way round; recall as the first."""
     source, target, _ = pools(rows)
     ids = list(source)
-    ahead = MetricInput(ids, search(list(target.values()), source, vectors), ids)
+    nearby = neighbours(list(target.values()), source, vectors)
+    ahead = MetricInput(ids, search(list(target.values()), source, vectors), ids, nearby)
     reverse = MetricInput(ids, search(list(source.values()), target, vectors), ids)
     return {
         "accuracy_tatoeba": ahead,

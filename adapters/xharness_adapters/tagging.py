@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from xharness.adapter import Example, Feature
+from xharness.adapter import Case, Example, Feature, Line, Mark
 from xharness.spec.recipe import Recipe
 from xharness.spec.task import Task
 from xharness_adapters.labels import label_name, label_problem, labels_in
@@ -116,6 +116,15 @@ class Tagging:
     def reference(self, task: Task, example: Example) -> Any:
         """The names of the gold tags; one that the train split does not have stands as it is."""
         return [label_name(task, tag) or str(tag) for tag in example["tags"]]
+
+    def shown(self, task: Task, case: Case) -> list[Line]:
+        """Word by word with its tag; where the tag is wrong, the right one and the one that was said."""
+        tokens = [str(token) for token in case.example.get("tokens") or [""] * len(case.reference)]
+        parts: list[tuple[str, Mark]] = []
+        for token, said, gold in zip(tokens, case.prediction, case.reference, strict=False):
+            tag = f"{gold} (said {said})" if said != gold else gold
+            parts += [(f"{token}/{tag}", "wrong" if said != gold else "right" if gold != "O" else ""), (" ", "")]
+        return [Line("words", tuple(parts[:-1]))]
 
     def trivial(self, references: Sequence[Any]) -> list[Any]:
         """The most frequent tag for every word."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -235,6 +235,53 @@ class MetricInput:
     ids: Sequence[str]
     predictions: Sequence[Any]
     references: Sequence[Any]
+    neighbours: Sequence[Sequence[tuple[str, float]]] = ()
+    """The nearest few of each row with their similarity, the nearest first, for people to look at; no metric does."""
+
+
+Mark = Literal["", "right", "wrong", "missed"]
+"""Of a part of a text: said and right; said and wrong; right and not said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is shown of a prediction under one name: its text in parts, some of which are marked."""
+
+    name: str
+    parts: tuple[tuple[str, Mark], ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A prediction beside what it is about."""
+
+    example: Example
+    """Under the adapter's column names; id and language alone where the data are no longer at hand."""
+    prediction: Any
+    reference: Any
+    """Both as the adapter's `decode` and `reference` gave them."""
+    neighbours: Sequence[tuple[str, float]] = ()
+    """Names of what was found, with similarities."""
+    other: Callable[[str], Example | None] = lambda name: None
+    """Another example of the target by its id, of the same language first, or by `language:id`."""
+
+
+@runtime_checkable
+class ShowsPredictions(Adapter, Protocol):
+    """A family whose predictions are shown in a way of their own; of others example, answer and prediction are."""
+
+    def shown(self, task: Task, case: Case) -> list[Line]:
+        """The lines that tell a person what was asked, what is right and what was said."""
+
+
+@runtime_checkable
+class SaysProbabilities(TunableAdapter, Protocol):
+    """A family whose outputs are probabilities of few answers, which are kept beside the predictions."""
+
+    def probabilities(
+        self, task: Task, examples: Sequence[Example], features: Sequence[Feature], outputs: Iterator[Any]
+    ) -> list[list[float]]:
+        """Of each example, in the order of the labels or choices; empty where the outputs are none. As `decode`."""
 
 
 @runtime_checkable

@@ -100,7 +100,7 @@ def test_the_topics_are_clusters_of_the_embeddings_and_a_run_without_them_says_s
 
 
 def test_an_alignment_measures_the_distance_of_embeddings_and_says_whose(ran):
-    suite, store = ran
+    _, store = ran
     (page,) = store.glob("runs/*/analyses/alignment.md")
     said = page.read_text()
     assert "A-distance of embeddings: tiny as it came" in said

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from xharness.errors import UsageError, nearest
+from xharness.errors import UsageError
 from xharness.record import Record
 from xharness.run.stored_checkpoints import tuned_under
 from xharness.score.rounding import rounded
-from xharness.store.runs import read_run
+from xharness.store.runs import cell_named, read_run
 from xharness.store.steps import Store
 
 
@@ -22,7 +22,7 @@ def export_cell(cell: str, folder: Path, run: Path, store: Store) -> str:
     from xharness.training.network import read_lineage
 
     facts, records = read_run(run)
-    found = _cell(cell, facts["cells"])
+    found = cell_named(cell, facts["cells"])
     key = tuned_under(found["key"], store)
     if key is None:
         raise UsageError(f"{found['name']}: nothing was tuned for it, so there is no model of its own to export.")
@@ -46,19 +46,6 @@ def export_cell(cell: str, folder: Path, run: Path, store: Store) -> str:
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return f'{found["name"]} is in {folder}: transformers.{kind}.from_pretrained("{folder}")'
-
-
-def _cell(name: str, cells: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The one cell of that name, with or without checkpoint and seed; UsageError for none or several."""
-    found = [c for c in cells if name in (c["name"], c["name"].partition("[")[0])]
-    names = [c["name"] for c in found]
-    if not found:
-        raise UsageError(f"the run has no cell '{name}'. {nearest(name, [c['name'] for c in cells])}")
-    if len(found) > 1:
-        raise UsageError(f"'{name}' is the name of {len(found)} cells; say which: {nearest(name, names)}")
-    if not found[0]["key"]:
-        raise UsageError(f"{names[0]} did not pass ({found[0]['status']}), so there is no model of it.")
-    return found[0]
 
 
 def chain(lineage: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -33,9 +33,11 @@ def evaluate(work: Evaluate, context: StepContext) -> dict[str, Any]:
     tokenizer = load_tokenizer(origin_of(work.checkpoint, work.identity)) if drawn else None
     progress = Progress(context.report, sum(map(len, encoded.spans.values())), "examples", work.label)
     used = Throughput(machine, network.size, layer_parameters(network.encoder), training=False)
+    sure: dict[str, list[list[float]]] = {}
     predictions = predict(
-        network, work.tuned_on, task, encoded, machine, tokenizer=tokenizer, counted=progress.add, throughput=used
-    )
+        network, work.tuned_on, task, encoded, machine,
+        tokenizer=tokenizer, counted=progress.add, throughput=used, probabilities=sure,
+    )  # fmt: skip
     facts = used.facts()
     table = ScoreTable(work.target, task.labels)
     for language in work.target.languages:
@@ -45,6 +47,7 @@ def evaluate(work: Evaluate, context: StepContext) -> dict[str, Any]:
         span = encoded.spans[language]
         rule = MetricInput(encoded.ids(span), predictions[language], encoded.references(span))
         table.add(language, {m.name: rule for m in table.metrics}, collapsed(rule.predictions))
+        table.sure(sure.get(language, ()))
         if trivial := adapter.trivial(rule.references):
             table.chance(language, trivial, rule.references)
     table.write(context.out)

@@ -3,6 +3,9 @@
 `outcomes.parquet` has one row an example: id, language, prediction and reference (JSON), and a column
 `<metric>/<part>` for every part of every metric, whose sums the metric's values are made of. `scores.json` has the
 values by language. A language that could not be scored has its error there, and does not stop the others.
+
+For people to look at, and read by no metric: `probabilities` of the labels or choices, half precision (the labels in
+`scores.json`), and `neighbours` (JSON), names and similarities of what a retrieval found.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ class ScoreTable:
 
     def __init__(self, task: Task, labels: Sequence[str] = ()) -> None:
         """`labels` are those that the head tells apart; HarnessError where a metric does not fit them."""
-        self.task = task
+        self.task, self.labels = task, tuple(labels)
         self.metrics = [metric(name).of(labels) for name in (task.metric, *task.also)]
         known = task.model_copy(update={"labels": tuple(labels)})
         for rule in self.metrics:
@@ -36,6 +39,8 @@ class ScoreTable:
                 raise HarnessError(Problem(f"task {task.name}", f"the metric {rule.name} does not fit: {why}."))
         self._rows: dict[str, list[str]] = {name: [] for name in ("id", "language", "prediction", "reference")}
         self._parts: list[NDArray[np.float64]] = []
+        self._probabilities: dict[int, Sequence[float]] = {}
+        self._neighbours: dict[int, str] = {}
         self.languages: dict[str, dict[str, Any]] = {}
 
     def failed(self, language: str, why: str) -> None:
@@ -79,6 +84,11 @@ class ScoreTable:
                 values[rule.name] = float(rule.score(sums))
             else:
                 score = float(rule.score(sums))
+        begin = len(self._rows["id"])
+        for rows in found.values():
+            for name, near in zip(rows.ids, rows.neighbours, strict=False):
+                kept = [[other, round(similarity, 4)] for other, similarity in near]
+                self._neighbours[begin + place[name]] = json.dumps(kept, ensure_ascii=False)
         self._rows["id"] += ids
         self._rows["language"] += [language] * len(ids)
         for column, side in (("prediction", 0), ("reference", 1)):
@@ -90,6 +100,11 @@ class ScoreTable:
         if "chance" in known:
             entry["chance"] = known.pop("chance")
         self.languages[language] = entry | ({"facts": known} if known else {})
+
+    def sure(self, probabilities: Sequence[Sequence[float]]) -> None:
+        """Keep the probabilities of the rows that were added last."""
+        begin = len(self._rows["id"]) - len(probabilities)
+        self._probabilities |= {begin + row: given for row, given in enumerate(probabilities) if len(given)}
 
     def chance(self, language: str, trivial: Sequence[Any], references: Sequence[Any]) -> None:
         """Record what a model that has learnt nothing would score in a language."""
@@ -108,8 +123,17 @@ class ScoreTable:
         columns: dict[str, Any] = dict(self._rows)
         parts = np.concatenate(self._parts)
         columns |= {name: parts[:, i] for i, name in enumerate(names)}
+        rows = range(len(parts))
+        if self._probabilities:
+            given = [self._probabilities.get(row) for row in rows]
+            halves = [None if one is None else np.asarray(one, dtype=np.float16) for one in given]
+            columns["probabilities"] = pyarrow.array(halves, type=pyarrow.list_(pyarrow.float16()))
+        if self._neighbours:
+            columns["neighbours"] = [self._neighbours.get(row) for row in rows]
         parquet.write_table(pyarrow.table(columns), out / OUTCOMES, compression="zstd")
-        text = json.dumps({"metric": self.task.metric, "languages": self.languages}, indent=2, ensure_ascii=False)
+        labels = {"labels": self.labels} if self._probabilities and self.labels else {}
+        about = {"metric": self.task.metric, **labels, "languages": self.languages}
+        text = json.dumps(about, indent=2, ensure_ascii=False)
         (out / SCORES).write_text(text + "\n", encoding="utf-8")
 
 

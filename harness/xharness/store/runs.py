@@ -11,12 +11,12 @@ import fcntl
 import json
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from xharness.errors import Problem, StoreError
+from xharness.errors import Problem, StoreError, UsageError, nearest
 from xharness.record import Record
 from xharness.store.files import held, read_json, sha256, sync, told, write_json
 
@@ -109,3 +109,17 @@ def latest_run(store: Path, name: str | None = None) -> Path | None:
     """A run's folder by (part of) its name, or the newest finished one."""
     found = [folder for folder in finished_runs(store) if name is None or name in folder.name]
     return found[-1] if found else None
+
+
+def cell_named(name: str, cells: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The one cell of that name that passed, with or without checkpoint and seed; UsageError for none or several."""
+    found = [c for c in cells if name in (c["name"], c["name"].partition("[")[0])]
+    names = [c["name"] for c in found]
+    if not found:
+        raise UsageError(f"the run has no cell '{name}'. {nearest(name, [c['name'] for c in cells])}")
+    if len(found) > 1:
+        raise UsageError(f"'{name}' is the name of {len(found)} cells; say which: {nearest(name, names)}")
+    if not found[0]["key"]:
+        why = f": {found[0]['reason']}" if found[0].get("reason") else ""
+        raise UsageError(f"{names[0]} did not pass ({found[0]['status']}){why}")
+    return found[0]

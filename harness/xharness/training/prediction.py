@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from xharness.adapter import ChosenPositions, Feature, FreshTargets, tunable_adapter
+from xharness.adapter import ChosenPositions, Feature, FreshTargets, SaysProbabilities, tunable_adapter
 from xharness.data.encoded import Encoded
 from xharness.spec.task import Task
 from xharness.training.devices import Hardware
@@ -35,13 +35,15 @@ def predict(
     tokenizer: Any = None,
     counted: Callable[[int, int], None] = lambda examples, tokens: None,
     throughput: Throughput | None = None,
+    probabilities: dict[str, list[list[float]]] | None = None,
 ) -> dict[str, list[Any]]:
     """Language -> a prediction for each of its examples; `counted` is told examples and tokens of every batch.
 
     `ids` renames sub-words (see `trimmed_vocabulary`); `tokenizer` is for families whose targets are made anew.
+    `probabilities` takes those of each language's examples, of families that say them.
     """
     source = Source(task, encoded, tokenizer)
-    decoder = (PiecewiseDecoder if source.wide else LanguageDecoder)(source)
+    decoder = PiecewiseDecoder(source) if source.wide else LanguageDecoder(source, probabilities)
     training = network.training
     network.eval()
     budget = machine.budget(*network.size, training=False)
@@ -99,8 +101,8 @@ class Source:
 class LanguageDecoder:
     """Decodes a language when all its outputs are there."""
 
-    def __init__(self, source: Source) -> None:
-        self._source, self._spans = source, source.encoded.spans
+    def __init__(self, source: Source, probabilities: dict[str, list[list[float]]] | None = None) -> None:
+        self._source, self._spans, self._probabilities = source, source.encoded.spans, probabilities
         self._left = {language: len(span) for language, span in self._spans.items()}
         self._outputs: dict[int, list[Any]] = {}
         self.predictions: dict[str, list[Any]] = {language: [] for language in self._spans}
@@ -121,9 +123,11 @@ class LanguageDecoder:
         features = [f for number in span for f in source.features(number)]
         for feature in features:
             feature.example -= span.start
-        outputs = (row for number in span for row in self._outputs.pop(number))
-        examples = source.encoded.examples(span)
-        self.predictions[language] = source.adapter.decode(source.task, examples, features, outputs)
+        outputs = [row for number in span for row in self._outputs.pop(number)]
+        given = (source.task, source.encoded.examples(span), features)
+        self.predictions[language] = source.adapter.decode(*given, iter(outputs))
+        if self._probabilities is not None and isinstance(source.adapter, SaysProbabilities):
+            self._probabilities[language] = source.adapter.probabilities(*given, iter(outputs))
 
 
 class PiecewiseDecoder:

@@ -1,0 +1,124 @@
+"""`xharness look`: the examples behind a score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xharness.cli import completion
+from xharness.cli import options as o
+from xharness.cli.output import writable, write
+from xharness.errors import HarnessError, UsageError
+
+if TYPE_CHECKING:
+    from xharness.spec.load import Loaded
+
+FIRST = 20
+"""Examples that a terminal shows if nothing else is said."""
+
+
+def look(
+    cell: Annotated[
+        str,
+        typer.Argument(metavar="CELL", help="A cell of the run: 'squad_v1->xquad', 'none->xnli[tiny-0]'."),
+    ],
+    language: Annotated[
+        list[str] | None,
+        typer.Option("--language", "-l", help="Only this language.", autocompletion=completion.languages),
+    ] = None,
+    wrong: Annotated[bool, typer.Option("--wrong", help="Only what is wrong.")] = False,
+    against: Annotated[
+        str | None,
+        typer.Option("--against", metavar="ROW", help="What this row and that intermediate do not both get right."),
+    ] = None,
+    sort: Annotated[str | None, typer.Option("--sort", help="score: the worst first.")] = None,
+    sample: Annotated[int | None, typer.Option("--sample", min=1, help="So many, drawn at random.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the sample.")] = 0,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", min=1, help=f"At the most; in a terminal {FIRST} if not said, in a file all."),
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="terminal, json, csv, html.")] = "terminal",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write there instead of the terminal.")] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", help="A run's folder or part of its name; the newest when absent.")
+    ] = None,
+    store: o.StoreOption = o.DEFAULT_STORE,
+) -> None:
+    """Look at the examples behind a score: input, gold, prediction, outcome."""
+    from xharness.cli.showing import find_run, store_of
+    from xharness.look.files import FORMATS
+    from xharness.look.predictions import predictions
+    from xharness.look.selection import Wanted, chosen, differences
+    from xharness.plugins import load_plugins
+    from xharness.store.runs import cell_named, read_run
+
+    if form != "terminal" and form not in FORMATS:
+        raise UsageError(f"--format '{form}' is not known. Allowed: terminal, {', '.join(FORMATS)}.")
+    if sort not in (None, "score"):
+        raise UsageError(f"--sort '{sort}' is not known. Allowed: score.")
+    writable("--output", output)
+    folder = find_run(run, store)
+    facts, _ = read_run(folder)
+    load_plugins(facts.get("plugins", ()))
+    loaded = suite_of(facts)
+    held, languages = cell_named(cell, facts["cells"]), tuple(language or ())
+    ours = predictions(held, facts, store_of(folder).path, loaded, languages)
+    most = limit or (FIRST if form == "terminal" and sample is None and output is None else None)
+    wanted = Wanted(wrong, sort == "score", sample, seed, most)
+    about: dict[str, Any] = {"cell": held["name"], "title": facts["title"], "note": facts.get("note", ""),
+                             "examples": len(ours.rows), "notes": ours.notes, "row": held["intermediate"]}  # fmt: skip
+    rows: list[Any]
+    if against is None:
+        rows = chosen(ours.rows, wanted)
+    else:
+        name = f"{against}->{held['name'].partition('->')[2]}"
+        theirs = predictions(cell_named(name, facts["cells"]), facts, store_of(folder).path, loaded, languages)
+        found = {id(pair.ours): pair for pair in differences(ours, theirs)}
+        rows = [found[id(row)] for row in chosen([pair.ours for pair in found.values()], wanted)]
+        about |= {"against": against, "gained": sum(pair.gained for pair in found.values()), "differ": len(found)}
+    if form != "terminal":
+        text = FORMATS[form](rows, about)
+        write(output, text) if output else print(text, end="")
+        return
+    _show(rows, about, output)
+
+
+def _show(rows: list[Any], about: dict[str, Any], output: Path | None) -> None:
+    """In the terminal, or as it would look there in a file."""
+    import io
+
+    from xharness.cli.terminal import terminal
+    from xharness.look.selection import Difference
+    from xharness.look.terminal import LEGEND, show, show_difference
+
+    drawn = io.StringIO() if output else None
+    console = terminal(drawn)
+    for row in rows:
+        if isinstance(row, Difference):
+            show_difference(row, console, (about["row"], about["against"]))
+        else:
+            show(row, console)
+    said = f"{about['cell']}: {len(rows)} of {about['examples']} examples shown. {LEGEND}"
+    if "against" in about:
+        lost = about["differ"] - about["gained"]
+        said = (
+            f"{about['cell']}: of {about['examples']} examples {about['gained']} right here and wrong with "
+            f"{about['against']}, {lost} the other way round; {len(rows)} shown. {LEGEND}"
+        )
+    for line in (said, *about["notes"]):
+        console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
+    if drawn and output:
+        write(output, drawn.getvalue())
+
+
+def suite_of(facts: dict[str, Any]) -> Loaded | None:
+    """The suite of a run as it is now; None where it cannot be read any more."""
+    from xharness.spec.load import load_suite
+
+    try:
+        return load_suite(facts["suite"], facts["profile"])
+    except HarnessError:
+        return None

@@ -1,0 +1,1 @@
+"""The examples behind a score: what was asked, what is right, what was said."""
