@@ -10,8 +10,9 @@ from stored import Stored, answers, task
 from typer import Typer
 from typer.testing import CliRunner
 
+from xharness.api.comparison import Compared, compare_rows
 from xharness.baselines.published import compare_published, published
-from xharness.cli.compare import Compared, compare, compare_rows, show_comparisons
+from xharness.cli.compare import compare, show_comparisons
 from xharness.errors import UsageError
 from xharness.score.compare import Settings
 from xharness.score.scheme import load_scheme

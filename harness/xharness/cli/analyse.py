@@ -39,7 +39,7 @@ def analyse(
     ] = None,
 ) -> None:
     """Answer a suite's questions from a stored run; nothing is trained."""
-    from xharness.cli.showing import find_run
+    from xharness.api.stored import find_run
     from xharness.cli.terminal import terminal
     from xharness.collect.fit import check_known
     from xharness.spec.load import load_suite
@@ -61,7 +61,7 @@ def show_answers(
     loaded: Loaded, run: Path, console: Console, names: Sequence[str] = (), output: Path | None = None
 ) -> bool:
     """Write the answers of a run, and print their words; whether all could be given."""
-    from xharness.cli.showing import store_of
+    from xharness.api.stored import store_of
     from xharness.plugins import load_plugins
     from xharness.run.answers import answered, write_answer
     from xharness.store.runs import read_run

@@ -30,7 +30,7 @@ def export(
     store: o.StoreOption = o.DEFAULT_STORE,
 ) -> None:
     """Write one row of a stored run in XTREME's submission layout, or a tuned model for transformers."""
-    from xharness.cli.showing import find_run, store_of
+    from xharness.api.stored import find_run, store_of
     from xharness.plugins import load_plugins
     from xharness.score.scheme import scheme_of
     from xharness.store.runs import read_run

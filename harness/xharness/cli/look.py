@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from xharness.cli import completion
 from xharness.cli import options as o
 from xharness.cli.output import writable, write
-from xharness.errors import HarnessError, UsageError
-
-if TYPE_CHECKING:
-    from xharness.spec.load import Loaded
+from xharness.errors import UsageError
 
 FIRST = 20
 """Examples that a terminal shows if nothing else is said."""
@@ -48,7 +45,7 @@ def look(
     store: o.StoreOption = o.DEFAULT_STORE,
 ) -> None:
     """Look at the examples behind a score: input, gold, prediction, outcome."""
-    from xharness.cli.showing import find_run, store_of
+    from xharness.api.stored import find_run, store_of, suite_of
     from xharness.look.files import FORMATS
     from xharness.look.predictions import predictions
     from xharness.look.selection import Wanted, chosen, differences
@@ -112,13 +109,3 @@ def _show(rows: list[Any], about: dict[str, Any], output: Path | None) -> None:
         console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
     if drawn and output:
         write(output, drawn.getvalue())
-
-
-def suite_of(facts: dict[str, Any]) -> Loaded | None:
-    """The suite of a run as it is now; None where it cannot be read any more."""
-    from xharness.spec.load import load_suite
-
-    try:
-        return load_suite(facts["suite"], facts["profile"])
-    except HarnessError:
-        return None

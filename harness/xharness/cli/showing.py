@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,10 +14,6 @@ from xharness.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from xharness.board.board import Board
-    from xharness.record import Record
-    from xharness.store.steps import Store
 
 BREAKDOWNS = ("language", "family", "script", "wikipedia", "transfer", "group", "size")
 
@@ -42,6 +37,7 @@ def show(
     reasons: o.ReasonsOption = o.DEFAULT_REASONS,
 ) -> None:
     """Show the board of a stored run again."""
+    from xharness.api.stored import find_run, read_board
     from xharness.board.export import FORMATS
     from xharness.cli.terminal import terminal
 
@@ -63,46 +59,6 @@ def show(
         print(text)
 
 
-def find_run(run: str | None, store: Path) -> Path:
-    """The folder of a run; UsageError when there is none."""
-    from xharness.store.runs import RECORDS, latest_run
-
-    if run and os.path.isfile(os.path.join(run, RECORDS)):
-        return Path(run).resolve()
-    folder = latest_run(store, run)
-    if folder is None:
-        what = f"no finished run is called '{run}'" if run else "there is no finished run"
-        raise UsageError(f"{what} in {store}. `xharness run SUITE` makes one; --store names another place.")
-    return folder
-
-
-def store_of(run: Path) -> Store:
-    """The store that a run's folder is in, which need not be the one of --store."""
-    from xharness.store.steps import Store
-
-    return Store(run.parent.parent)
-
-
-def read_board(folder: Path, metric: str | None = None) -> tuple[dict[str, Any], list[Record], Board]:
-    """A stored run, its records, and the board that they make, with the marks of significant gains.
-
-    Under another metric than the targets' own if one is given.
-    """
-    from xharness.board.board import make_board
-    from xharness.board.metric_view import under
-    from xharness.board.significance import significant_gains
-    from xharness.metrics import metric as rule
-    from xharness.plugins import load_plugins
-    from xharness.score.scheme import scheme_of
-    from xharness.store.runs import read_run
-
-    run, records = read_run(folder)
-    load_plugins(run.get("plugins", ()))
-    if metric is not None:
-        run, records = under(metric, run, records, lambda name: rule(name).higher_is_better)
-    return run, records, make_board(run, records, scheme_of(run), significant_gains(run, records, store_of(folder)))
-
-
 def show_run(
     folder: Path,
     console: Console,
@@ -113,6 +69,7 @@ def show_run(
     reasons: str = o.DEFAULT_REASONS,
 ) -> None:
     """Draw a stored run: the board, a breakdown when asked, and why cells failed or were skipped."""
+    from xharness.api.stored import read_board
     from xharness.board.breakdown import breakdown
     from xharness.board.show import show_board, show_breakdown, show_groups
 

@@ -1,0 +1,1 @@
+"""What Python users call, and the command line is built on."""
