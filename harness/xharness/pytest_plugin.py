@@ -17,9 +17,9 @@ import pytest
 
 if TYPE_CHECKING:
     from xharness.collect.cells import Cell
-    from xharness.run.expectations import Judged
-    from xharness.run.results import CellResult
-    from xharness.run.session import Finished
+    from xharness.session.expectations import Judged
+    from xharness.session.results import CellResult
+    from xharness.session.session import Finished
     from xharness.spec.load import Loaded
 
 _suites: pytest.StashKey[list[SuiteFile]] = pytest.StashKey()
@@ -195,7 +195,7 @@ class SuiteFile(pytest.File):
 
         from xharness.collect.selection import Selection
         from xharness.errors import ExitCode
-        from xharness.run.session import Request, run
+        from xharness.session.session import Request, run
 
         chosen = self._own(self.session.items)
         every = len(chosen) == self.count and not any(i.cell.languages for i in chosen)  # There is nothing to look up.

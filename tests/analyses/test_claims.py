@@ -9,8 +9,8 @@ import pytest
 from xharness.analyses.claims import Claims, Options
 from xharness.collect.fit import check_known
 from xharness.errors import UsageError
-from xharness.run.row_expectations import judge_rows
 from xharness.score.quantities import Quantity, together, verdict
+from xharness.session.row_expectations import judge_rows
 from xharness.spec.load import load_suite
 from xharness.spec.suite import Expect
 from xharness.study import Study

@@ -26,7 +26,7 @@ from xharness.collect.patterns import check_patterns
 from xharness.collect.selection import Selection, select
 from xharness.data.readers import READERS, read
 from xharness.errors import HarnessError
-from xharness.run.soundness import check_suite
+from xharness.session.soundness import check_suite
 from xharness.spec.load import load_suite, load_task, read_suite, shipped_suites
 from xharness.spec.parse import read_document
 from xharness.spec.positions import Positions

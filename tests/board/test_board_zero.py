@@ -14,9 +14,9 @@ from xharness.board.export import as_csv, as_html, as_json, as_latex
 from xharness.board.show import value_text
 from xharness.cli.compare import _cells
 from xharness.record import Record
-from xharness.run.expectations import Judged
 from xharness.score.compare import Difference
 from xharness.score.scheme import load_scheme
+from xharness.session.expectations import Judged
 
 NOTHING = (0.0, -0.0, 0.04, -0.04)
 GREEN, RED = "\x1b[32m", "\x1b[31m"

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from xharness.plan.plan import Plan, Step
-from xharness.run.display import Display
+from xharness.session.display import Display
 
 LABEL = "tune tiny on mnli, seed 0"
 

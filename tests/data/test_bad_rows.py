@@ -12,7 +12,7 @@ from tiny import make_encoder
 from tuning import ENCODES, encoding, run
 from xharness.data.examples import examples
 from xharness.errors import DataError, Problem
-from xharness.run.soundness import check_suite
+from xharness.session.soundness import check_suite
 from xharness.spec.load import read_suite
 from xharness.spec.task import Data, Limit, Source, Task
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from xharness.errors import ExitCode
 from xharness.plan.plan import Plan
-from xharness.run.display import Display
+from xharness.session.display import Display
 
 from .conftest import House
 

@@ -18,7 +18,7 @@ import pytest
 
 import xharness.__main__
 import xharness.cli.showing
-import xharness.run.session
+import xharness.session.session
 from xharness.errors import ExitCode
 
 from .conftest import House, statuses
@@ -144,7 +144,7 @@ def test_an_interrupt_that_a_library_makes_an_error_of_its_own_of_is_one(
         except KeyboardInterrupt as error:
             raise ValueError("cannot build") from error
 
-    monkeypatch.setattr(xharness.run.session, "described", library)
+    monkeypatch.setattr(xharness.session.session, "described", library)
     ended = house.run("none->animals")
     assert ended.returncode == ExitCode.INTERRUPTED
     assert "interrupted by SIGTERM; what was finished is stored" in ended.stderr
@@ -158,7 +158,7 @@ def test_an_interrupt_at_any_moment_leaves_no_run_that_seems_to_go_on(
     house.run("none->animals", STAND_IN_FAILS="animals")
     before = len(list((house.store / "runs").iterdir()))
     with monkeypatch.context() as patched:
-        patched.setattr(xharness.run.session, moment, mock.Mock(side_effect=KeyboardInterrupt))
+        patched.setattr(xharness.session.session, moment, mock.Mock(side_effect=KeyboardInterrupt))
         ended = house.run("none->plants")
     assert ended.returncode == ExitCode.INTERRUPTED
     assert "xharness run small.toml -n 1 'none->plants'" in ended.stderr

@@ -11,11 +11,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import xharness.cli.showing
-import xharness.run.session
+import xharness.session.session
 from xharness.engines.scheduler import Outcome
 from xharness.errors import ExitCode
 from xharness.plan.plan import Plan
-from xharness.run.results import told_together
+from xharness.session.results import told_together
 from xharness.store.steps import Store
 
 from .conftest import House, statuses
@@ -289,7 +289,7 @@ def test_an_expectation_on_a_whole_cell_is_not_judged_by_some_of_its_languages(h
 
 
 def test_junit_holds_whatever_a_message_holds(tmp_path: Path) -> None:
-    from xharness.run.junit import write_junit
+    from xharness.session.junit import write_junit
 
     cell = {"name": "a", "target": "t", "checkpoint": "c", "intermediate": "i", "seed": 0, "key": "", "seconds": 1.0}
     run = {
@@ -322,14 +322,14 @@ def test_a_report_that_cannot_be_written_is_refused_before_anything_runs(house: 
 def test_scores_that_vanish_while_the_run_lasts_fail_their_cell_with_a_sentence(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = xharness.run.session.cell_results
+    whole = xharness.session.session.cell_results
 
     def after_a_thief(plan: Plan, outcome: Outcome, store: Store, *rest: Any) -> Any:
         (store.path(plan.ends["none->animals[fake-0]"]) / "scores.json").unlink()
         (store.path(plan.ends["none->plants[fake-0]"]) / "scores.json").write_text("{")
         return whole(plan, outcome, store, *rest)
 
-    monkeypatch.setattr(xharness.run.session, "cell_results", after_a_thief)
+    monkeypatch.setattr(xharness.session.session, "cell_results", after_a_thief)
     ended = house.run("none->*")
     assert ended.returncode == ExitCode.FAILED
     assert "Traceback" not in ended.stdout + ended.stderr

@@ -14,7 +14,7 @@ from xharness.errors import UsageError
 from xharness.plan.plan import Plan
 from xharness.plan.planner import Planner
 from xharness.record import Record
-from xharness.run.description import described
+from xharness.session.description import described
 from xharness.spec.load import Loaded, load_suite
 from xharness.steps.encode import Encode
 from xharness.steps.tune import Tune
@@ -200,7 +200,7 @@ def test_language_modelling_without_a_head_is_refused_before_anything_is_trained
 
 
 def test_check_tells_a_size_above_the_data(tmp_path):
-    from xharness.run.soundness import check_suite
+    from xharness.session.soundness import check_suite
 
     file = tmp_path / "it.toml"
     file.write_text(

@@ -14,8 +14,8 @@ from xharness.engines.machine import VISIBLE, Share, accelerators, chosen, share
 from xharness.errors import UsageError
 from xharness.plan.cost import ahead_of
 from xharness.plan.plan import Plan, Step
-from xharness.run import session
-from xharness.run.session import Request
+from xharness.session import session
+from xharness.session.session import Request
 from xharness.spec.encoder_config import training_bytes
 from xharness.spec.load import load_suite
 from xharness.steps.encode import Encode

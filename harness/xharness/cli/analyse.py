@@ -63,7 +63,7 @@ def show_answers(
     """Write the answers of a run, and print their words; whether all could be given."""
     from xharness.api.stored import store_of
     from xharness.plugins import load_plugins
-    from xharness.run.answers import answered, write_answer
+    from xharness.session.answers import answered, write_answer
     from xharness.store.runs import read_run
     from xharness.study import Study
 

@@ -10,7 +10,7 @@ import typer
 from xharness.cli import options as o
 
 if TYPE_CHECKING:
-    from xharness.run.soundness import Measured, Report
+    from xharness.session.soundness import Measured, Report
 
 
 def check(
@@ -27,8 +27,8 @@ def check(
     from xharness.cli.ending import tell
     from xharness.collect.checkpoints import given_checkpoints
     from xharness.errors import UsageError
-    from xharness.run.soundness import check_suite
-    from xharness.run.stored_checkpoints import stored, with_stored
+    from xharness.session.soundness import check_suite
+    from xharness.session.stored_checkpoints import stored, with_stored
     from xharness.spec.load import read_suite
     from xharness.store.steps import Store
 

@@ -38,7 +38,7 @@ def export(
     from xharness.submission.scoring import write_folder
 
     if what[0] == "model" and len(what) == 3:
-        from xharness.run.exported_model import export_cell
+        from xharness.session.exported_model import export_cell
 
         found = find_run(run, store)
         load_plugins(read_run(found)[0].get("plugins", ()))

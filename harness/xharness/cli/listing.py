@@ -59,7 +59,7 @@ def list_cells(
             empty.append(error)
             continue
         if mode is not None:
-            from xharness.run.failed import by_last_failed
+            from xharness.session.failed import by_last_failed
 
             cells, _, note = by_last_failed(cells, mode, store, loaded)
             print(note, file=sys.stderr)

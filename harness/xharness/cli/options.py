@@ -17,7 +17,7 @@ from xharness.errors import UsageError
 
 if TYPE_CHECKING:
     from xharness.collect.selection import Selection
-    from xharness.run.failed import Mode
+    from xharness.session.failed import Mode
 
 
 def _named(given: list[str] | None) -> list[str] | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from xharness.plan.cost import Estimate
-    from xharness.run.session import Prepared
+    from xharness.session.session import Prepared
 
 
 @o.filtered
@@ -32,7 +32,7 @@ def plan(
 ) -> None:
     """Show the steps that a run would take: shared, stored, missing, and an estimate of the cost."""
     from xharness.cli.terminal import terminal
-    from xharness.run.session import Request, prepare
+    from xharness.session.session import Request, prepare
 
     path, chosen = filters.of(suite, ids)
     prepared = prepare(

@@ -18,7 +18,7 @@ from xharness.errors import ExitCode, HarnessError, UsageError, nearest
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from xharness.run.session import Finished
+    from xharness.session.session import Finished
 
 WORKERS_A_CORE, FEWEST_ALLOWED = 4, 16
 """Workers beyond these only wait for each other, and each takes the memory of an encoder."""
@@ -85,8 +85,8 @@ def run(
     """Run a suite: what the store has is reused, what is missing is made, and the board is shown."""
     from xharness.cli.showing import BREAKDOWNS
     from xharness.cli.terminal import terminal
-    from xharness.run.session import Request, slowest, summary_line
-    from xharness.run.session import run as run_session
+    from xharness.session.session import Request, slowest, summary_line
+    from xharness.session.session import run as run_session
     from xharness.store.steps import Store
 
     path, chosen = filters.of(suite, ids)
@@ -116,7 +116,7 @@ def run(
     console = terminal()
     if dry_run:
         from xharness.cli.planning import code_of, print_plan
-        from xharness.run.session import prepare
+        from xharness.session.session import prepare
 
         prepared = prepare(request)
         print_plan(prepared, console)
@@ -135,7 +135,7 @@ def run(
         if durations is not None:
             _show_durations(slowest(finished, Store(store), durations), console)
         if junit_xml is not None:
-            from xharness.run.junit import write_junit
+            from xharness.session.junit import write_junit
 
             write_junit(finished.made, junit_xml)
         style = "bold green" if finished.exit_code == ExitCode.OK else "bold red"
@@ -156,8 +156,8 @@ def _answer(finished: Finished, console: Console) -> None:
 
 def _interrupted(finished: Finished, junit_xml: Path | None) -> int:
     """Say what had ended by then, and how to go on; the report is written as it would have been."""
-    from xharness.run.junit import write_junit
-    from xharness.run.session import summary_line
+    from xharness.session.junit import write_junit
+    from xharness.session.session import summary_line
 
     try:
         if junit_xml is not None:
@@ -176,7 +176,7 @@ def _show_durations(times: list[tuple[float, str]], console: Console) -> None:
 
 
 def _workers(given: str) -> int | None:
-    from xharness.run.provenance import cores
+    from xharness.session.provenance import cores
 
     if given == "auto":
         return None

@@ -106,7 +106,7 @@ def _reasons(run: dict[str, Any], console: Console, letters: str) -> None:
         names = ", ".join(cells[:4]) + (f" and {len(cells) - 4} more" if len(cells) > 4 else "")
         style = "red" if status == "failed" else "yellow"
         console.print(f"{status}: {names}: {reason}", style=style, highlight=False, markup=False, soft_wrap=True)
-    from xharness.run.expectations import Judged
+    from xharness.session.expectations import Judged
 
     for judged in (Judged(**found) for found in run["expectations"]) if "f" in letters else ():
         if judged.failed or judged.found is None:

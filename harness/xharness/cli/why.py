@@ -40,7 +40,7 @@ def why(
 ) -> None:
     """Say what a cell is made of, and, where it would run again, what has changed since."""
     from xharness.plan.why import explain
-    from xharness.run.session import Request, prepare
+    from xharness.session.session import Request, prepare
 
     path, chosen = o.NO_FILTERS.of(suite, ids)
     if _is_id(suite):

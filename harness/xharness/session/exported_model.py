@@ -10,8 +10,8 @@ from typing import Any
 
 from xharness.errors import UsageError
 from xharness.record import Record
-from xharness.run.stored_checkpoints import tuned_under
 from xharness.score.rounding import rounded
+from xharness.session.stored_checkpoints import tuned_under
 from xharness.store.runs import cell_named, read_run
 from xharness.store.steps import Store
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from xharness.collect.cells import glob
-from xharness.run.expectations import Judged
 from xharness.score.choice import BEST
 from xharness.score.quantities import Quantities, Quantity, bounds_in_words, verdict
+from xharness.session.expectations import Judged
 from xharness.spec.load import NONE
 from xharness.spec.suite import Expect
 from xharness.study import Study

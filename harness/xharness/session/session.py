@@ -27,15 +27,15 @@ from xharness.plan.plan import Plan
 from xharness.plan.planner import Planner
 from xharness.plan.vectors import add_vectors
 from xharness.record import Record
-from xharness.run.description import described, embedded_texts, failed_stages, left_out
-from xharness.run.display import Display
-from xharness.run.events import event_log
-from xharness.run.expectations import Judged, compared_with, judge
-from xharness.run.failed import Mode, by_last_failed, last_failed, still_failing
-from xharness.run.provenance import cores, git_state, hardware, memory_bytes, versions
-from xharness.run.results import BAD, CellResult, Status, cell_results, stopped_cells, stored_records
-from xharness.run.row_expectations import judge_rows
-from xharness.run.stored_checkpoints import stored, with_stored
+from xharness.session.description import described, embedded_texts, failed_stages, left_out
+from xharness.session.display import Display
+from xharness.session.events import event_log
+from xharness.session.expectations import Judged, compared_with, judge
+from xharness.session.failed import Mode, by_last_failed, last_failed, still_failing
+from xharness.session.provenance import cores, git_state, hardware, memory_bytes, versions
+from xharness.session.results import BAD, CellResult, Status, cell_results, stopped_cells, stored_records
+from xharness.session.row_expectations import judge_rows
+from xharness.session.stored_checkpoints import stored, with_stored
 from xharness.spec.device import Device
 from xharness.spec.encoder_config import training_bytes
 from xharness.spec.load import Loaded, load_suite
