@@ -83,7 +83,7 @@ def run(
     ] = None,
 ) -> None:
     """Run a suite: what the store has is reused, what is missing is made, and the board is shown."""
-    from xharness.cli.showing import BREAKDOWNS
+    from xharness.board.drawing import BREAKDOWNS
     from xharness.cli.terminal import terminal
     from xharness.session.session import Request, slowest, summary_line
     from xharness.session.session import run as run_session

@@ -15,8 +15,6 @@ from xharness.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-BREAKDOWNS = ("language", "family", "script", "wikipedia", "transfer", "group", "size")
-
 
 def show(
     run: Annotated[
@@ -70,25 +68,12 @@ def show_run(
 ) -> None:
     """Draw a stored run: the board, a breakdown when asked, and why cells failed or were skipped."""
     from xharness.api.stored import read_board
-    from xharness.board.breakdown import breakdown
-    from xharness.board.show import show_board, show_breakdown, show_groups
+    from xharness.board.drawing import BREAKDOWNS, draw_run
 
     if by is not None and by not in BREAKDOWNS:
         raise UsageError(f"--by '{by}' is not known. Allowed: {', '.join(BREAKDOWNS)}.")
     run, records, board = read_board(folder, metric)
-    show_board(board, console, chance)
-    if by == "group":
-        show_groups(board, console)
-    elif by == "size":
-        from xharness.board.curve import show_curves
-
-        show_curves(run, board, console)
-    elif by is not None:
-        show_breakdown(by, breakdown(run, records, by), run, console)
-    if baselines:
-        from xharness.board.baseline_table import show_baselines
-
-        show_baselines(run, console)
+    draw_run(run, records, board, console, by, chance, baselines)
     _reasons(run, console, reasons)
 
 

@@ -49,6 +49,8 @@ class Options:
     """Where the workers' standard error goes."""
     in_use: Callable[[], set[str]] = set
     """Keys that other runs set out to make or read."""
+    stopped: Callable[[], bool] = lambda: False
+    """Asked twice a second; once it is true, the execution ends as if interrupted."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """Written into the manifest of every step made: run, versions."""
 
@@ -194,6 +196,8 @@ class Execution:
             elif worker.step and now - worker.moved > self.options.stuck_seconds:
                 self._lost(worker, f"hung: it made no progress for {self.options.stuck_seconds:g} s")
         self.listen({"event": "tick"})
+        if self.options.stopped():
+            raise KeyboardInterrupt
 
     def _take(self, worker: Worker, event: dict[str, Any]) -> None:
         kind, key = event["event"], event.get("key")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,21 @@ from xharness.store.runs import cell_named, read_run
 from xharness.store.steps import Store
 
 
-def export_cell(cell: str, folder: Path, run: Path, store: Store) -> str:
-    """Write the model behind a cell of a run; what was written, in a sentence. UsageError without a model."""
+@dataclass(frozen=True)
+class Exported:
+    """A model that was written."""
+
+    cell: str
+    folder: Path
+    kind: str
+    """The class of transformers that loads it."""
+
+    def __str__(self) -> str:
+        return f'{self.cell} is in {self.folder}: transformers.{self.kind}.from_pretrained("{self.folder}")'
+
+
+def export_cell(cell: str, folder: Path, run: Path, store: Store) -> Exported:
+    """Write the model behind a cell of a run. UsageError without a model."""
     from xharness.training.export import export_model
     from xharness.training.network import read_lineage
 
@@ -45,7 +59,7 @@ def export_cell(cell: str, folder: Path, run: Path, store: Store) -> str:
         aside.rename(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return f'{found["name"]} is in {folder}: transformers.{kind}.from_pretrained("{folder}")'
+    return Exported(str(found["name"]), folder, kind)
 
 
 def chain(lineage: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -178,8 +178,19 @@ def _crew(workers: Sequence[Share]) -> str:
     return f"{len(workers) - devices} workers{beside}"
 
 
-def run(request: Request, console: Console) -> Finished:
-    """Run what is missing and write the run's folder; an interrupted run keeps what it has finished."""
+Listener = Callable[[dict[str, Any]], None]
+
+
+def run(
+    request: Request,
+    console: Console,
+    listener: Listener | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Finished:
+    """Run what is missing and write the run's folder; an interrupted run keeps what it has finished.
+
+    `listener` hears every event beside the display; once `stopped` says so, the run ends as if interrupted.
+    """
     began = time.time()
     prepared = prepare(request)
     store, loaded = prepared.store.prepare(), prepared.loaded
@@ -198,7 +209,7 @@ def run(request: Request, console: Console) -> Finished:
     }
     folder = _begin(prepared, head)
     try:
-        outcome = _carry_out(prepared, request, console, folder, workers, threads)
+        outcome = _carry_out(prepared, request, console, folder, listener, stopped)
         return _finish(prepared, outcome, folder, head, began)
     except KeyboardInterrupt:
         # Interrupted before the first step or after the last: the same cells fail as before.
@@ -208,10 +219,16 @@ def run(request: Request, console: Console) -> Finished:
 
 
 def _carry_out(
-    prepared: Prepared, request: Request, console: Console, folder: Path, workers: tuple[Share, ...], threads: int
+    prepared: Prepared,
+    request: Request,
+    console: Console,
+    folder: Path,
+    listener: Listener | None,
+    stopped: Callable[[], bool],
 ) -> Outcome:
     """Make what the store lacks, and show how that goes."""
     store, loaded = prepared.store, prepared.loaded
+    workers, threads = prepared.workers, prepared.threads
     about = {"run": folder.name, "versions": versions()}
     options = Options(
         workers=workers,
@@ -223,6 +240,7 @@ def _carry_out(
         log=folder / LOG,
         in_use=lambda: in_use(store.root, besides=folder),
         about=about,
+        stopped=stopped,
     )
     if request.verbosity >= 0:
         cells = f"{len(prepared.cells)} cells, {len(prepared.plan.steps)} steps · {_crew(workers)} × {threads} threads"
@@ -244,6 +262,8 @@ def _carry_out(
             if event["event"] not in ("tick", "progress"):
                 log(event)
             shown(event)
+            if listener is not None:
+                listener(event)
 
         return execute(prepared.plan, store, options, listen)
 
