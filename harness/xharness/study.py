@@ -24,7 +24,7 @@ from xharness.score.choice import BEST, best_per_target, chosen_side
 from xharness.score.compare import OVERALL, coefficients
 from xharness.score.matching import Outcomes, Side, matched, read_outcomes, sides_of
 from xharness.score.quantities import Quantities
-from xharness.score.scheme import scheme_of
+from xharness.score.scheme import Scheme, scheme_of
 from xharness.score.statistics import RESAMPLES, Sample
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.task import ColumnPath, Task
@@ -42,6 +42,8 @@ class Study:
     records: Sequence[Record]
     folder: Callable[[str], Path]
     """Where a step's output lies, by its key."""
+    manifest: Callable[[str], Mapping[str, Any] | None] = lambda key: None
+    """What a step says of itself, by its key."""
     _read: dict[tuple[Path, str], dict[str, Outcomes]] = field(default_factory=dict, repr=False)
     """(file, metric) -> its outcomes by language, each file read once."""
 
@@ -49,6 +51,11 @@ class Study:
     def languages(self) -> dict[str, list[str]]:
         """Target -> the languages that its average needs."""
         return languages_of(self.run)
+
+    @cached_property
+    def scheme(self) -> Scheme:
+        """How the run's targets are averaged."""
+        return with_targets(scheme_of(self.run), self.run)
 
     @cached_property
     def rows(self) -> dict[Row, Side]:
@@ -121,7 +128,7 @@ class Study:
         best = chosen_side(checkpoint, best_per_target(self.run), self.rows)
         if best.targets:
             rows[BEST] = best
-        weights = coefficients(with_targets(scheme_of(self.run), self.run))[OVERALL]
+        weights = coefficients(self.scheme)[OVERALL]
         return Quantities(rows, weights, resamples)
 
     def examples(self, target: str, language: str, also: Sequence[str] = ()) -> dict[str, Example]:

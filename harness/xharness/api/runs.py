@@ -173,6 +173,15 @@ class Run:
             loaded = getattr(transformers, kind).from_pretrained(Path(folder) / "model")
             return loaded, transformers.AutoTokenizer.from_pretrained(Path(folder) / "model")
 
+    def report(self, answers: bool = True) -> str:
+        """The run as one page of HTML that fetches nothing; `answers`: with the suite's analyses.
+
+        UsageError where its suite cannot be read any more.
+        """
+        from xharness.report.page import report_page
+
+        return report_page(self.study(), read_board(self.folder)[2], answers)
+
     def study(self) -> Study:
         """The run as analyses read it; UsageError where its suite cannot be read any more."""
         from xharness.study import Study
@@ -180,7 +189,7 @@ class Run:
         loaded = suite_of(self.facts)
         if loaded is None:
             raise UsageError(f"{self.name}: its suite {self.facts['suite']} cannot be read any more.")
-        return Study(loaded, self.facts, self.records, self.store.path)
+        return Study(loaded, self.facts, self.records, self.store.path, self.store.manifest)
 
 
 def open_run(run: str | os.PathLike[str] | None = None, store: str | os.PathLike[str] = STORE) -> Run:

@@ -20,12 +20,12 @@ BARS = "▁▂▃▄▅▆▇█"
 
 def show_curves(run: Mapping[str, Any], board: Board, console: Console) -> None:
     """A table an intermediate and checkpoint: a line a size, and the shape of each column below it."""
-    curves = list(_curves(run, board))
-    if not curves:
+    found = list(curves(run, board))
+    if not found:
         what = "no intermediate of this run has several sizes."
         raise UsageError(f"--by size: {what} Give one some: [intermediate.NAME] with size = [1000, 4000].")
     several = len(run["checkpoints"]) > 1
-    for checkpoint, name, points in curves:
+    for checkpoint, name, points in found:
         title = f"{name} by size" + (f", {checkpoint}" if several else "")
         table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
         table.add_column("examples", justify="right", no_wrap=True)
@@ -37,7 +37,7 @@ def show_curves(run: Mapping[str, Any], board: Board, console: Console) -> None:
         console.print(table)
 
 
-def _curves(run: Mapping[str, Any], board: Board) -> Iterator[tuple[str, str, list[tuple[Size, Row]]]]:
+def curves(run: Mapping[str, Any], board: Board) -> Iterator[tuple[str, str, list[tuple[Size, Row]]]]:
     """(checkpoint, intermediate, its rows by size, the row without an intermediate first)."""
     facts = run.get("rows", {})
     titles = {found["intermediate"]: found.get("title") or found["intermediate"] for found in facts.values()}

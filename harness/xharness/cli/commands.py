@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "plan": ("planning", "plan", "Show the steps of a run, what is shared and stored, and what is left to do."),
     "show": ("showing", "show", "Show the board of a stored run again."),
     "look": ("look", "look", "Look at the examples behind a score: input, gold, prediction, outcome."),
+    "report": ("report", "report", "Write a stored run as one HTML page to send around."),
     "analyse": ("analyse", "analyse", "Answer a suite's questions from a stored run: tables, figures, sentences."),
     "why": ("why", "why", "Say what a cell is made of, and why it would run again."),
     "check": ("checking", "check", "Check all that can be known of a suite without training."),

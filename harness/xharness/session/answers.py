@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,31 +111,50 @@ def _csv(table: Table) -> str:
     return stream.getvalue()
 
 
-def _drawn(figure: Figure, stem: Path) -> list[Path]:
-    """Both files of a figure, in a style that is read in grey and at the width of a column."""
+STYLE: dict[str, Any] = {
+    "font.size": 8.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.markersize": 4.0,
+    "legend.frameon": False,
+    "svg.hashsalt": "xharness",
+    "savefig.dpi": 200,
+}
+
+
+@contextmanager
+def _drawing(figure: Figure, **more: Any) -> Iterator[Any]:
+    """A figure in a style that is read in grey and at the width of a column."""
     import matplotlib
 
     matplotlib.use("Agg")
     from cycler import cycler
     from matplotlib import pyplot
 
-    style = {
-        "font.size": 8.0,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.prop_cycle": cycler(color=CYCLE) + cycler(marker=MARKS),
-        "lines.markersize": 4.0,
-        "legend.frameon": False,
-        "svg.hashsalt": "xharness",
-        "savefig.dpi": 200,
-    }
-    with matplotlib.rc_context(style):  # type: ignore[arg-type]
+    cycle = cycler(color=CYCLE) + cycler(marker=MARKS)
+    style: Any = {**STYLE, "axes.prop_cycle": cycle, **more}
+    with matplotlib.rc_context(style):
         drawing, axes = pyplot.subplots(figsize=(WIDTHS[figure.columns], figure.height), layout="constrained")
         try:
             figure.draw(axes)
-            files = [stem.with_name(f"{stem.name}{suffix}") for suffix in (".png", ".svg")]
-            drawing.savefig(files[0], metadata={"Software": None})
-            drawing.savefig(files[1], metadata={"Date": None})
+            yield drawing
         finally:
             pyplot.close(drawing)
+
+
+def _drawn(figure: Figure, stem: Path) -> list[Path]:
+    """Both files of a figure."""
+    files = [stem.with_name(f"{stem.name}{suffix}") for suffix in (".png", ".svg")]
+    with _drawing(figure) as drawing:
+        drawing.savefig(files[0], metadata={"Software": None})
+        drawing.savefig(files[1], metadata={"Date": None})
     return files
+
+
+def svg_of(figure: Figure) -> str:
+    """A figure as an `<svg>` element to stand in a page, its texts as texts."""
+    stream = io.StringIO()
+    with _drawing(figure, **{"svg.fonttype": "none"}) as drawing:
+        drawing.savefig(stream, format="svg", metadata={"Date": None})
+    text = stream.getvalue()
+    return text[text.index("<svg") :]
