@@ -21,6 +21,10 @@ FIRST = ("map_at_", "mrr_at_", "recall_at_")
 """Metrics of rankings: right is what has a right candidate first."""
 
 
+Known = dict[tuple[str, str], dict[str, Example]]
+"""(target, language) -> id -> example."""
+
+
 @dataclass(frozen=True)
 class Prediction:
     """One prediction of a cell."""
@@ -64,11 +68,12 @@ def predictions(
     folder: Callable[[str], Path],
     loaded: Loaded | None,
     languages: Sequence[str] = (),
+    known: Known | None = None,
 ) -> Predictions:
     """All predictions of a cell as the run has it, in some languages or all.
 
-    `loaded` is the run's suite, which says where the examples are; without it they have no inputs. UsageError for a
-    language that the cell has no score in, and where its outcomes are gone.
+    `loaded` is the run's suite, which says where the examples are; without it they have no inputs. `known` keeps what
+    was read for further cells. UsageError for a language that the cell has no score in, and where outcomes are gone.
     """
     from pyarrow import parquet
 
@@ -80,7 +85,7 @@ def predictions(
     for language in languages:
         if language not in there:
             raise UsageError(f"{cell['name']} has no predictions in '{language}'. {nearest(language, there)}")
-    reader = _Reader(cell["target"], run, loaded)
+    reader = _Reader(cell["target"], run, loaded, {} if known is None else known)
     labels = json.loads((folder(cell["key"]) / "scores.json").read_text(encoding="utf-8")).get("labels")
     rule = metric(run["tasks"][cell["target"]]["metric"])
     parts = np.column_stack([table[f"{rule.name}/{part}"].to_numpy() for part in rule.parts])
@@ -99,14 +104,14 @@ def predictions(
 class _Reader:
     """Puts examples beside the predictions of a target."""
 
-    def __init__(self, target: str, run: Mapping[str, Any], loaded: Loaded | None) -> None:
+    def __init__(self, target: str, run: Mapping[str, Any], loaded: Loaded | None, known: Known) -> None:
         facts = run["tasks"][target]
         self.metric = str(facts["metric"])
         self.adapter = load_adapter(facts["adapter"])
         self.loaded, self.target = loaded, target
         self.task: Task | None = loaded.tasks.get(target) if loaded else None
         self.keeps = self.adapter.name in ("classification", "multiple_choice", "retrieval")
-        self._held: dict[str, dict[str, Example]] = {}
+        self._held = known
         self._lacking: dict[str, None] = {} if self.task else {"the run's suite cannot be read": None}
         self._gone = 0
 
@@ -154,14 +159,15 @@ class _Reader:
         return found
 
     def _examples(self, language: str) -> dict[str, Example]:
-        if language not in self._held:
-            self._held[language] = {}
+        place = self.target, language
+        if place not in self._held:
+            self._held[place] = {}
             if self.task is not None and self.loaded is not None:
                 try:
-                    self._held[language] = self._read(self.task, self.loaded.limit_of(self.target), language)
+                    self._held[place] = self._read(self.task, self.loaded.limit_of(self.target), language)
                 except HarnessError as error:
                     self._lacking[error.problems[0].where + ": " + error.problems[0].what] = None
-        return self._held[language]
+        return self._held[place]
 
     def _read(self, task: Task, limit: Limit, language: str) -> dict[str, Example]:
         split, spoken = (POOL, task.languages_in(POOL)[0]) if language == POOL else ("test", language)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xharness.board.legend import legend
 from xharness.errors import HarnessError
-from xharness.look.predictions import Prediction, predictions
+from xharness.look.predictions import Known, Prediction, predictions
 from xharness.look.selection import Wanted, chosen
 from xharness.look.terminal import plain
 from xharness.report import facts
@@ -50,7 +50,7 @@ def report_page(study: Study, board: Board, answers: bool = True) -> str:
 
     run, records = study.run, study.records
     try:
-        compared, untold = comparisons(study.rows, study.scheme), ""
+        compared, untold = comparisons(study), ""
     except HarnessError as error:
         compared, untold = {}, f"no intervals: {error}"
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -102,12 +102,13 @@ def _answers(study: Study) -> Sequence[Answered]:
 
 def wrong_predictions(study: Study) -> list[Wrong]:
     """Of the cells of the first seed some wrong predictions each, drawn at random."""
-    run, found = study.run, []
+    run, found = study.run, list[Wrong]()
+    known: Known = {}
     first = min(run["seeds"], default=0)
     passed = [c for c in run["cells"] if c["key"] and c["seed"] == first and c["status"] in ("passed", "xpassed")]
     for cell in passed[:CELLS]:
         try:
-            held = predictions(cell, run, study.folder, study.loaded)
+            held = predictions(cell, run, study.folder, study.loaded, known=known)
         except HarnessError as error:
             found.append(Wrong(cell["name"], (), 0, (str(error),)))
             continue

@@ -12,9 +12,8 @@ from xharness.languages import languages
 from xharness.record import Record
 from xharness.score.averages import Average
 from xharness.score.compare import Comparison, Settings, compare
-from xharness.score.matching import Side
 from xharness.score.rounding import direction, gained, rounded
-from xharness.score.scheme import Scheme
+from xharness.study import Study
 
 RESAMPLES = 2_000
 MOST_COMPARED = 60
@@ -55,12 +54,13 @@ def label_of(row: Row, several: bool) -> str:
     return f"{row.intermediate} [{row.checkpoint}]" if several else row.intermediate
 
 
-def comparisons(rows: Mapping[tuple[str, str], Side], scheme: Scheme) -> dict[tuple[str, str], Comparison]:
+def comparisons(study: Study) -> dict[tuple[str, str], Comparison]:
     """Every row against `none` of its checkpoint, with intervals; empty where there are too many."""
-    others = [label for label in rows if label[1] != NONE and (label[0], NONE) in rows]
-    if len(others) > MOST_COMPARED:
+    if len({(record.checkpoint, record.intermediate) for record in study.records}) > MOST_COMPARED:
         return {}
-    return {label: compare(rows[label[0], NONE], rows[label], scheme, Settings(RESAMPLES)) for label in others}
+    rows = study.rows
+    others = [label for label in rows if label[1] != NONE and (label[0], NONE) in rows]
+    return {label: compare(rows[label[0], NONE], rows[label], study.scheme, Settings(RESAMPLES)) for label in others}
 
 
 def board_grid(board: Board, records: Sequence[Record], compared: Mapping[tuple[str, str], Comparison]) -> Grid:

@@ -97,9 +97,11 @@ def sides_of(
     languages: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[tuple[str, str], Side]:
     """(checkpoint, intermediate) -> row, for all rows of a stored run in its grid's order."""
-    there = {(r.checkpoint, r.intermediate) for r in records}
-    labels = [(c, i) for c in run["checkpoints"] for i in run["intermediates"] if (c, i) in there]
-    return {label: side_of(run, records, folder, *label, languages=languages) for label in labels}
+    own: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        own.setdefault((record.checkpoint, record.intermediate), []).append(record)
+    labels = [(c, i) for c in run["checkpoints"] for i in run["intermediates"] if (c, i) in own]
+    return {label: side_of(run, own[label], folder, *label, languages=languages) for label in labels}
 
 
 @dataclass(frozen=True)

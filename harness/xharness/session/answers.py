@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import bidirectional
 
 from xharness.analysis import Answer, Figure, Table, load_analysis
 from xharness.errors import HarnessError, UsageError, nearest
@@ -137,9 +138,28 @@ def _drawing(figure: Figure, **more: Any) -> Iterator[Any]:
         drawing, axes = pyplot.subplots(figsize=(WIDTHS[figure.columns], figure.height), layout="constrained")
         try:
             figure.draw(axes)
+            _only_readable(axes)
             yield drawing
         finally:
             pyplot.close(drawing)
+
+
+def _only_readable(axes: Any) -> None:
+    """Labels that the font cannot write, or not from right to left, give way to their places in the table."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    font = get_font(findfont(FontProperties()))
+
+    def written(text: str) -> bool:
+        return all(font.get_char_index(ord(c)) and bidirectional(c) not in ("R", "AL") for c in text if c.isprintable())
+
+    for axis in (axes.xaxis, axes.yaxis):
+        texts, places = [label.get_text() for label in axis.get_ticklabels()], list(axis.get_ticklocs())
+        if all(map(written, texts)) or len(texts) != len(places):
+            continue
+        order = sorted(range(len(places)), key=lambda i: places[i], reverse=axis is axes.yaxis)
+        shown = {i: f"row {number} of the table" for number, i in enumerate(order, start=1)}
+        axis.set_ticks(places, [text if written(text) else shown[i] for i, text in enumerate(texts)])
 
 
 def _drawn(figure: Figure, stem: Path) -> list[Path]:
