@@ -34,7 +34,7 @@ class Tracked:
         # What the callbacks read of TrainingArguments. MLflow has a place of its own for what is long or changes.
         shown = self.settings if tracker == "mlflow" else everything
         self.args = SimpleNamespace(
-            run_name=f"{about['name']} {about['id'][-8:]}" if tracker == "trackio" else about["name"],
+            run_name=_unique(about) if tracker == "trackio" else about["name"],
             output_dir=".",
             to_dict=lambda: dict(shown),
             to_json_string=lambda: json.dumps(shown, indent=2, ensure_ascii=False),
@@ -50,6 +50,9 @@ class Tracked:
         self.callback.on_train_begin(self.args, self.state, self.control, model=None)
         if tracker == "mlflow":
             mlflow = import_module("mlflow")
+            mlflow.flush_async_logging()
+            # Of what fails behind its back MLflow tells nobody, and here nobody waits for it.
+            self.callback._async_log = False
             mlflow.log_dict(about["lineage"], "lineage.json")
             if about["kind"] == "run":
                 _gather(about["group"])
@@ -64,29 +67,33 @@ class Tracked:
 
     def end(self, status: str) -> None:
         """End it as `finished`, `failed` or `stopped`; what was told is written when this returns."""
-        if self.tracker == "mlflow":
-            mlflow = import_module("mlflow")
-            mlflow.flush_async_logging()
-            if status != "finished":
-                mlflow.end_run({"failed": "FAILED", "stopped": "KILLED"}[status])
+        if self.tracker == "mlflow" and status != "finished":
+            import_module("mlflow").end_run({"failed": "FAILED", "stopped": "KILLED"}[status])
         self.callback.on_train_end(self.args, self.state, self.control, model=None)
         if self.tracker == "wandb":
             import_module("wandb").finish(exit_code=0 if status == "finished" else 1)
 
 
-def _set(**ours: str) -> None:
-    """Settings of a tracker, but for what the user has set."""
-    os.environ.update({name: GIVEN.get(name, value) for name, value in ours.items()})
+def _unique(about: Mapping[str, Any]) -> str:
+    """A name that no other tracked run has: of trainings of one step, as after another start in an empty store."""
+    return str(about["name"]) if about["name"] == about["id"] else f"{about['name']} {about['id'][-8:]}"
 
 
 def _wandb(about: Mapping[str, Any]) -> Any:
-    _set(WANDB_PROJECT=PROJECT, WANDB_RUN_GROUP=about["group"], WANDB_JOB_TYPE=about["kind"], WANDB_TAGS=about["kind"])
-    os.environ.update(WANDB_RUN_ID=about["id"], WANDB_RESUME="allow")
+    # It reads its environment once, so the callback finds the run begun.
+    import_module("wandb").init(
+        project=GIVEN.get("WANDB_PROJECT", PROJECT),
+        id=about["id"],
+        name=about["name"],
+        resume="allow",
+        group=GIVEN.get("WANDB_RUN_GROUP", about["group"]),
+        job_type=GIVEN.get("WANDB_JOB_TYPE", about["kind"]),
+    )
     return Trainers.WandbCallback()
 
 
 def _mlflow(about: Mapping[str, Any]) -> Any:
-    _set(MLFLOW_EXPERIMENT_NAME=PROJECT)
+    os.environ["MLFLOW_EXPERIMENT_NAME"] = GIVEN.get("MLFLOW_EXPERIMENT_NAME", PROJECT)
     if "MLFLOW_TRACKING_URI" not in GIVEN and find_spec("sqlalchemy") is None:
         # MLflow's own default is a data base, for which mlflow-skinny has no driver.
         os.environ["MLFLOW_TRACKING_URI"] = "mlruns"
@@ -124,11 +131,10 @@ def _gather(group: str) -> None:
 
 def _tensorboard(about: Mapping[str, Any]) -> Any:
     """A folder a tracked run; one that is gone on with forgets the steps that are made again."""
-    from torch.utils.tensorboard import SummaryWriter
-
-    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in f"{about['name']}-{about['id'][-8:]}")
+    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in _unique(about))
     folder = Path(GIVEN.get("TENSORBOARD_LOGGING_DIR", "runs")).expanduser() / name
-    return Trainers.TensorBoardCallback(SummaryWriter(str(folder), purge_step=about["resumed_at"] + 1))  # type: ignore[no-untyped-call]
+    writer = import_module("torch.utils.tensorboard").SummaryWriter(str(folder), purge_step=about["resumed_at"] + 1)
+    return Trainers.TensorBoardCallback(writer)
 
 
 def _trackio(about: Mapping[str, Any]) -> Any:

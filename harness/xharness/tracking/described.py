@@ -113,7 +113,7 @@ def ended(summary: Mapping[str, Any]) -> dict[str, float]:
     """What is logged of a training that is done: the scores of the state that is kept, and what it took."""
     found = {name: summary.get(name) for name in ("seconds", "tokens")}
     found["eval_kept"] = summary.get("dev")
-    found |= {f"eval_kept/{task}": value for task, value in summary.get("dev_tasks", {}).items()}
+    found |= {f"eval_kept_{task}": value for task, value in summary.get("dev_tasks", {}).items()}
     return {name: float(value) for name, value in found.items() if isinstance(value, (int, float))}
 
 

@@ -71,7 +71,7 @@ class Measuring(TrainerCallback):
         self._tokens, self._since = 0, now
         if scored:
             values["eval_dev"] = float(scored["score"])
-            values |= {f"eval_dev/{task}": float(value) for task, value in scored["tasks"].items()}
+            values |= {f"eval_dev_{task}": float(value) for task, value in scored["tasks"].items()}
         self._measure({"event": "measured", "step": step, "values": values})
 
     def _losses(self) -> dict[str, float]:
@@ -82,5 +82,5 @@ class Measuring(TrainerCallback):
         made = {task: held for task, held in made.items() if held[1]}
         found = {"loss": sum(total for total, _ in made.values()) / sum(n for _, n in made.values())}
         if len(now) > 1:
-            found |= {f"loss/{task}": total / n for task, (total, n) in made.items()}
+            found |= {f"loss_{task}": total / n for task, (total, n) in made.items()}
         return found
