@@ -25,9 +25,9 @@ from xharness.record import Record
 from xharness.tracking import described
 
 LOG = "trackers.log"
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds that a run which has ended waits for its trackers to write what they were told."""
-HURRY = 5.0
+HURRY = 10.0
 """The same of an interrupted one."""
 ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "",
