@@ -36,6 +36,13 @@ def _files(incomplete: str) -> list[str]:
     return [path for path in found if not path.startswith((".", "_"))]
 
 
+def trackers(incomplete: str) -> list[str]:
+    """Names of the trackers."""
+    from xharness.tracking.names import TRACKERS
+
+    return _starting(TRACKERS, incomplete)
+
+
 def cells(ctx: typer.Context, incomplete: str) -> list[str]:
     """Ids of the cells of the suite on the command line."""
     return _ids(ctx, "", incomplete)

@@ -95,6 +95,15 @@ DeselectOption = Annotated[
 LastFailedOption = Annotated[
     bool, typer.Option("--lf", "--last-failed", help="Only the cells that failed last; all when none did.")
 ]
+TrackOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        metavar="TRACKER",
+        help="Tell a tracker of it: wandb, mlflow, tensorboard, trackio; again for several.",
+        autocompletion=completion.trackers,
+    ),
+]
 FailedFirstOption = Annotated[
     bool, typer.Option("--ff", "--failed-first", help="The cells that failed last before the others.")
 ]

@@ -81,6 +81,7 @@ def run(
     events: Annotated[
         Path | None, typer.Option("--events", metavar="FILE", help="Append every event there as a line of JSON.")
     ] = None,
+    track: o.TrackOption = None,
 ) -> None:
     """Run a suite: what the store has is reused, what is missing is made, and the board is shown."""
     from xharness.board.drawing import BREAKDOWNS
@@ -109,6 +110,7 @@ def run(
         stuck_seconds=stuck_seconds,
         failed=o.failed_mode(last_failed, failed_first),
         events=writable("--events", events),
+        track=tuple(track or ()),
         argv=tuple(sys.argv),
     )
     letters = o.reasons(reasons)

@@ -51,6 +51,8 @@ class Options:
     """Keys that other runs set out to make or read."""
     stopped: Callable[[], bool] = lambda: False
     """Asked twice a second; once it is true, the execution ends as if interrupted."""
+    measure: bool = False
+    """Have trainings tell how they go: `training` when one begins, `measured` now and then."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """Written into the manifest of every step made: run, versions."""
 
@@ -166,7 +168,7 @@ class Execution:
                 "ingredients": step.ingredients,
             }
             try:
-                worker.order(step, about)
+                worker.order(step, about, self.options.measure)
             except OSError:
                 worker.step = None
                 self._lost(worker, "could not be reached")
@@ -203,7 +205,7 @@ class Execution:
         kind, key = event["event"], event.get("key")
         if kind == "alive":
             worker.memory = event["memory"]
-        elif kind == "progress":
+        elif kind in ("progress", "training", "measured"):
             worker.moved = time.monotonic()
             self.listen(event)
         elif kind == "waiting":

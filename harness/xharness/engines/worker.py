@@ -1,7 +1,8 @@
 """The worker: a process that performs one step after another and tells its parent by JSON lines.
 
-    parent -> worker   {"key", "work", "needs", "about"}              one line a step; end of file: stop
+    parent -> worker   {"key", "work", "needs", "about", "measure"}   one line a step; end of file: stop
     worker -> parent   {"event": "ready" | "alive" | "waiting" | "progress" | "done" | "failed", "key", …}
+                       {"event": "training" | "measured", "key", …}   of a training, where `measure` asks for it
 
 It commits what it made itself, under the step's lock, so that a killed parent loses nothing that was finished and
 two runs on one store never do a step twice. When the parent dies, the pipe closes and the worker ends.
@@ -155,6 +156,7 @@ def _perform(order: dict[str, Any], store: Any, line: _Line) -> dict[str, Any]:
                     out=out,
                     scratch=store.scratch(key),
                     report=lambda progress: line.send(event="progress", key=key, **progress),
+                    measure=(lambda event: line.send(key=key, **event)) if order["measure"] else None,
                 )
                 summary = perform(work, context)
             except Exception as error:

@@ -55,7 +55,7 @@ class Worker:
         """Peak memory it last told of, bytes."""
         self._rest = b""
 
-    def order(self, step: Step, about: Mapping[str, Any]) -> None:
+    def order(self, step: Step, about: Mapping[str, Any], measure: bool = False) -> None:
         assert self.process.stdin is not None
         self.step = step.key
         self.heard = self.moved = time.monotonic()
@@ -64,6 +64,7 @@ class Worker:
             "work": step.work.model_dump(mode="json"),
             "needs": list(step.needs),
             "about": dict(about),
+            "measure": measure,
         }
         self.process.stdin.write((json.dumps(message, ensure_ascii=False) + "\n").encode())
         self.process.stdin.flush()

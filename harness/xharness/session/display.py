@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from types import TracebackType
 from typing import Any
@@ -155,6 +156,9 @@ class Display:
             self._close(event["key"])
         then = "; trying it again" if event["again"] else ""
         self._say(f"worker {event['worker']} {event['message']} while it made {label}{then}", "red")
+
+    def _on_untracked(self, event: dict[str, Any]) -> None:
+        print(f"warning: {event['message']}", file=sys.stderr)
 
     def _on_remake(self, event: dict[str, Any]) -> None:
         self._close(event["key"])

@@ -36,6 +36,7 @@ from xharness.session.provenance import cores, git_state, hardware, memory_bytes
 from xharness.session.results import BAD, CellResult, Status, cell_results, stopped_cells, stored_records
 from xharness.session.row_expectations import judge_rows
 from xharness.session.stored_checkpoints import stored, with_stored
+from xharness.session.tracked import tracked
 from xharness.spec.device import Device
 from xharness.spec.encoder_config import training_bytes
 from xharness.spec.load import Loaded, load_suite
@@ -44,6 +45,8 @@ from xharness.store.care import in_use
 from xharness.store.runs import EVENTS, LOG, going, new_run, write_run
 from xharness.store.steps import Store
 from xharness.study import Study
+from xharness.tracking.names import required
+from xharness.tracking.tracking import Tracking
 
 WORKER_MEMORY = 3 << 30
 """Memory that `-n auto` reckons for a worker whose checkpoint does not tell its size, in bytes."""
@@ -75,6 +78,8 @@ class Request:
     """Run the cells that failed last only, or first."""
     events: Path | None = None
     """Where every event goes, beside the run's folder."""
+    track: tuple[str, ...] = ()
+    """Trackers that are told of the run and its trainings."""
     argv: tuple[str, ...] = ()
 
 
@@ -94,6 +99,7 @@ class Prepared:
     threads: int
     note: str = ""
     """What `--lf` or `--ff` came to, in words."""
+    trackers: tuple[str, ...] = ()
 
 
 @dataclass
@@ -108,10 +114,12 @@ class Finished:
     seconds: float
     exit_code: ExitCode = ExitCode.OK
     made: dict[str, Any] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
 
 
 def prepare(request: Request) -> Prepared:
     """Load, collect, select and plan. Nothing is stored; a --deselect that matches nothing gets a warning on stderr."""
+    trackers = required(request.track)
     loaded = load_suite(request.suite, request.profile)
     store = Store(request.store)
     loaded = with_stored(loaded, store)
@@ -135,7 +143,7 @@ def prepare(request: Request) -> Prepared:
     add_vectors(plan, planner, texts_asked(loaded))
     plan.first = frozenset(plan.closure([plan.ends[name] for name in first if name in plan.ends]))
     beside = planner.plan(compared_with(loaded, plan.cells))
-    return Prepared(loaded, extra, cells, skipped, plan, beside, store, workers, threads, note)
+    return Prepared(loaded, extra, cells, skipped, plan, beside, store, workers, threads, note, trackers)
 
 
 def _memory(loaded: Loaded, extra: Sequence[Checkpoint], cells: Sequence[Cell]) -> int:
@@ -209,8 +217,13 @@ def run(
     }
     folder = _begin(prepared, head)
     try:
-        outcome = _carry_out(prepared, request, console, folder, listener, stopped)
-        return _finish(prepared, outcome, folder, head, began)
+        with Tracking(prepared.trackers, prepared.plan, folder, versions()) as tracking:
+            outcome = _carry_out(prepared, request, console, folder, tracking, listener, stopped)
+            finished = _finish(prepared, outcome, folder, head, began)
+            told = tracked(tracking, finished.made, finished.records, outcome)
+        if told and request.verbosity >= 0:
+            console.print(told, highlight=False, markup=False, soft_wrap=True)
+        return finished
     except KeyboardInterrupt:
         # Interrupted before the first step or after the last: the same cells fail as before.
         failing = list(last_failed(store.root, loaded) or ())
@@ -223,6 +236,7 @@ def _carry_out(
     request: Request,
     console: Console,
     folder: Path,
+    tracking: Tracking,
     listener: Listener | None,
     stopped: Callable[[], bool],
 ) -> Outcome:
@@ -239,6 +253,7 @@ def _carry_out(
         stuck_seconds=request.stuck_seconds,
         log=folder / LOG,
         in_use=lambda: in_use(store.root, besides=folder),
+        measure=bool(prepared.trackers),
         about=about,
         stopped=stopped,
     )
@@ -259,11 +274,14 @@ def _carry_out(
     ):
 
         def listen(event: dict[str, Any]) -> None:
-            if event["event"] not in ("tick", "progress"):
+            if event["event"] not in ("tick", "progress", "measured"):
                 log(event)
             shown(event)
             if listener is not None:
                 listener(event)
+            for said in tracking(event):
+                log({"event": "untracked", "message": said})
+                shown({"event": "untracked", "message": said})
 
         return execute(prepared.plan, store, options, listen)
 
@@ -315,7 +333,7 @@ def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, 
     }
     # Without records the run does not count as finished: `show` still shows the last whole board.
     write_run(folder, made, None if outcome.interrupted else records)
-    return Finished(loaded, folder, results, judged, outcome, seconds, exit_code, made)
+    return Finished(loaded, folder, results, judged, outcome, seconds, exit_code, made, records)
 
 
 def _expected_failures(prepared: Prepared) -> dict[str, str]:

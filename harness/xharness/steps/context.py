@@ -22,3 +22,5 @@ class StepContext:
     """A folder that survives a killed process."""
     report: Report
     """Takes `done`, `total`, `unit`, and sometimes `tokens_per_second` and `note`."""
+    measure: Report | None = None
+    """Takes what a tracker is told of a training, as events; None where nobody tracks."""

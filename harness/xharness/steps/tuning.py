@@ -27,6 +27,7 @@ from xharness.training.devices import Hardware, hardware
 from xharness.training.layers import freeze
 from xharness.training.loop import Training, arguments, states, whole_state
 from xharness.training.lora import adapted, merged
+from xharness.training.measuring import Measuring, training_id
 from xharness.training.model_selection import ModelSelection, Score
 from xharness.training.network import ENCODER, Network, load_head, read_lineage, save_tuned
 from xharness.training.origins import folder_origin, origin_of
@@ -200,6 +201,10 @@ def _train(
     state = whole_state(context.scratch)
     if state is not None:
         selection.load(state)
+    if context.measure is not None:
+        training.add_callback(Measuring(training, batches, selection, context.measure))
+        about = {"training": training_id(context.scratch), "resumed_at": selection.resumed_at, "steps": len(batches)}
+        context.measure({"event": "training", **about})
     training.train(resume_from_checkpoint=str(state) if state else None)
     used = training.throughput.facts()
     selection.finish()

@@ -139,9 +139,13 @@ class Training(Trainer):
         hint = 'Lower the learning rate, or set precision = "fp32" in the recipe.'
         raise HarnessError(Problem("training", what, hint))
 
+    def losses(self) -> dict[str, tuple[float, int]]:
+        """Task -> sum of the losses of its steps, and their number; of those before a resume too."""
+        return {name: (float(self._losses[name]), n) for name, n in self._counts.items()}
+
     def mean_losses(self) -> dict[str, float]:
         """Task -> mean loss of its steps, of those before a resume too."""
-        return {name: float(self._losses[name]) / n for name, n in self._counts.items() if n}
+        return {name: total / n for name, (total, n) in self.losses().items() if n}
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Trainer's, with a learning rate of its own for heads and layers where the recipe says so."""
