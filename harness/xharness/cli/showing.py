@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xharness.record import Record
     from xharness.store.steps import Store
 
-BREAKDOWNS = ("language", "family", "script", "wikipedia", "transfer", "group", "size")
+BREAKDOWNS = ("language", "family", "script", "wikipedia", "transfer", "group", "size", "sweep")
 
 
 def show(
@@ -30,7 +30,9 @@ def show(
     store: o.StoreOption = o.DEFAULT_STORE,
     by: Annotated[
         str | None,
-        typer.Option("--by", help="Break targets down: language, family, script, wikipedia, transfer, group, size."),
+        typer.Option(
+            "--by", help="Break targets down: language, family, script, wikipedia, transfer, group, size, sweep."
+        ),
     ] = None,
     metric: Annotated[
         str | None, typer.Option("--metric", help="Show the targets that have this metric, under it: recall_at_10.")
@@ -126,6 +128,10 @@ def show_run(
         from xharness.board.curve import show_curves
 
         show_curves(run, board, console)
+    elif by == "sweep":
+        from xharness.board.sweeps import show_sweeps
+
+        show_sweeps(run, console)
     elif by is not None:
         show_breakdown(by, breakdown(run, records, by), run, console)
     if baselines:

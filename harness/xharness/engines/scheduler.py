@@ -288,7 +288,7 @@ class Execution:
         candidates = {
             key
             for key in (self.begun | self.outcome.done) - self.pending - self.gone - self.again
-            if (step := self.plan.steps[key]).work.KIND == "tune"
+            if (step := self.plan.steps[key]).work.KIND in ("tune", "choose")
             and not (self.options.keep == "intermediates" and step.role == "intermediate")
             and self._used(key)
         }

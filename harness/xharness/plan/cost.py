@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from xharness.plan.plan import Plan, Step
+from xharness.steps.choose import Choose
 from xharness.steps.encode import Encode
 from xharness.steps.tune import Tune
 from xharness.store.steps import Store
@@ -52,6 +53,8 @@ def _family(step: Step) -> str:
         return f"tune {' '.join(t.task.name for t in work.tasks)} {work.checkpoint.name}"
     if isinstance(work, Encode):
         return f"encode {work.task.name} {' '.join(work.splits)} {work.checkpoint.name}"
+    if isinstance(work, Choose):
+        return f"choose {' '.join(work.on)} {work.checkpoint.name}"
     return f"{work.KIND} {work.target.name} {work.checkpoint.name}"
 
 
@@ -65,7 +68,7 @@ def missing_steps(plan: Plan, store: Store, models: bool = False) -> tuple[froze
     known = set(store.keys())
     stack = list(plan.ends.values())
     if models:
-        stack += [key for key, step in plan.steps.items() if isinstance(step.work, Tune)]
+        stack += [key for key, step in plan.steps.items() if isinstance(step.work, (Tune, Choose))]
     while stack:
         key = stack.pop()
         if key in missing or key in reused:
@@ -78,7 +81,7 @@ def missing_steps(plan: Plan, store: Store, models: bool = False) -> tuple[froze
     return frozenset(missing), frozenset(reused)
 
 
-UNKNOWN = {"encode": 5.0, "tune": 60.0, "evaluate": 20.0, "embed": 20.0, "mine": 5.0}
+UNKNOWN = {"encode": 5.0, "tune": 60.0, "choose": 1.0, "evaluate": 20.0, "embed": 20.0, "mine": 5.0}
 """Seconds of a step that the store has nothing alike to: only which is longer than which matters."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from xharness.steps.choose import Choose
 from xharness.steps.context import StepContext
 from xharness.steps.embed import Embed
 from xharness.steps.encode import Encode
@@ -13,7 +14,7 @@ from xharness.steps.tune import Tune
 
 __all__ = ["AnyWork", "StepContext", "perform"]
 
-AnyWork = Encode | Tune | Evaluate | Embed | Mine
+AnyWork = Encode | Tune | Choose | Evaluate | Embed | Mine
 
 
 def perform(work: AnyWork, context: StepContext) -> dict[str, Any]:
@@ -27,6 +28,10 @@ def perform(work: AnyWork, context: StepContext) -> dict[str, Any]:
             from xharness.steps.tuning import tune
 
             return tune(work, context)
+        case Choose():
+            from xharness.steps.choosing import choose
+
+            return choose(work, context)
         case Evaluate():
             from xharness.steps.evaluation import evaluate
 
