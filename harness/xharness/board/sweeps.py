@@ -127,5 +127,5 @@ def _dev_scores(sweep: Sweep, row: str) -> Iterator[Text]:
     for number, values in enumerate(sweep.tried):
         scores: Sequence[float] = [d for one in seeds if (d := one["tried"][number]["dev"]) is not None]
         picked = sum(one["chosen"] == dict(values) for one in seeds)
-        text = rounded(statistics.fmean(scores)) if scores else "—"
+        text = rounded(statistics.fmean(scores)) if scores else "diverged"
         yield Text(f"{text} ({picked})" if picked else text, style="bold" if picked else "")

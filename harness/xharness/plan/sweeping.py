@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from xharness.metrics import metric
 from xharness.plan.plan import Plan
 from xharness.spec.load import Try
 from xharness.spec.recipe import Recipe
@@ -47,16 +46,10 @@ def add_stage(
         plugins=work.plugins,
         on=tuple(trained.task.name for trained in work.tasks),
         candidates=tuple(candidates),
-        higher_is_better=_rises(work),
+        higher_is_better=work.higher_dev_is_better,
         label=f"choose {', '.join(tries[0].values)}: {label}",
     )
     return work, add(choose, tuple(one.tuned for one in candidates), role)
-
-
-def _rises(work: Tune) -> bool:
-    """Whether a high dev score is a good one, as the training puts those of its tasks together."""
-    scored = [work.select_on.task] if work.select_on else [trained.task for trained in work.tasks if trained.dev]
-    return any(metric(task.metric).higher_is_better for task in scored)
 
 
 def encoded(work: Tune) -> tuple[str, ...]:

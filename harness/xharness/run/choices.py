@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from xharness.plan.plan import Plan
-from xharness.steps.choose import Choose
 from xharness.store.steps import Store
 
 
@@ -17,7 +16,7 @@ def choices_of(plan: Plan, store: Store, cell: str) -> tuple[dict[str, Any], ...
     """
     found = []
     for step in plan.under(cell):
-        summary = (store.manifest(step.key) or {}).get("summary", {}) if isinstance(step.work, Choose) else {}
+        summary = (store.manifest(step.key) or {}).get("summary", {}) if step.work.KIND == "choose" else {}
         if "chosen" in summary:
             kept = {key: summary[key] for key in ("on", "chosen", "tried", "higher_is_better")}
             found.append({"role": step.role, **kept, "key": step.key})

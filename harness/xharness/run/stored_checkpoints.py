@@ -86,7 +86,7 @@ def tuned_under(key: str, store: Store, target: str = "") -> str | None:
             return waiting[0]
         if manifest.get("kind") == "choose" and manifest.get("needs"):
             # The candidates are trainings of the stage itself; what came before any of them came before it.
-            manifest = store.manifest(manifest["needs"][0]) or {}
+            manifest = next((m for need in manifest["needs"] if (m := store.manifest(need))), {})
         if manifest.get("kind") in ("tune", "embed"):
             skip = False  # A retrieval target has no tuning of its own.
         waiting = [*waiting[1:], *(need for need in manifest.get("needs", ()) if not need.startswith("encode"))]

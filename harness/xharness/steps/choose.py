@@ -23,6 +23,7 @@ class Choose(Work):
     KIND: ClassVar[str] = "choose"
     VERSION: ClassVar[int] = 1
     ACCELERATED: ClassVar[bool] = False
+    SPARES_DIVERGED: ClassVar[bool] = True
     kind: Literal["choose"] = "choose"
     on: tuple[str, ...]
     """What was trained."""

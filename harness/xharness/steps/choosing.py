@@ -19,13 +19,16 @@ MANIFEST = "manifest.json"
 
 
 def choose(work: Choose, context: StepContext) -> dict[str, Any]:
-    """Link the files of the chosen model; DataError where none has a dev score.
+    """Link the files of the chosen model; DataError where none has a dev score. What diverged takes no part.
 
     No test set is read: a choice that could see it would not be zero-shot any more.
     """
     began = time.monotonic()
     made: list[dict[str, Any]] = []
     for one in work.candidates:
+        if one.tuned in context.diverged:
+            made.append({})
+            continue
         told = json.loads((context.folder(one.tuned) / MANIFEST).read_text(encoding="utf-8"))
         made.append(told.get("summary", {}))
     tried: list[dict[str, Any]] = [

@@ -22,3 +22,5 @@ class StepContext:
     """A folder that survives a killed process."""
     report: Report
     """Takes `done`, `total`, `unit`, and sometimes `tokens_per_second` and `note`."""
+    diverged: frozenset[str] = frozenset()
+    """Keys of parents that diverged and have no output, for a kind of step that spares those."""
