@@ -1,4 +1,4 @@
-"""A swept stage in the plan: a training a value, what equals a plain one is that one, a choice before the evaluation."""
+"""A swept stage in the plan: a training a value, what equals a plain one is that one, then a choice."""
 
 from __future__ import annotations
 

@@ -111,7 +111,9 @@ def show_sweeps(run: Mapping[str, Any], console: Console) -> None:
     several = len(run["checkpoints"]) > 1
     for sweep in found:
         title = f"{sweep.place}: dev by {', '.join(sweep.settings)}" + (f", {sweep.checkpoint}" if several else "")
-        table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
+        # Not the table's own: it would be broken to the width of a narrow one.
+        console.print(Text(title, style="italic"), soft_wrap=True)
+        table = Table(box=None, pad_edge=False)
         table.add_column("", no_wrap=True)
         for values in sweep.tried:
             table.add_column(Text(" ".join(str(value) for _, value in values)), justify="right", no_wrap=True)

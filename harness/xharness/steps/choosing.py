@@ -32,11 +32,11 @@ def choose(work: Choose, context: StepContext) -> dict[str, Any]:
         told = json.loads((context.folder(one.tuned) / MANIFEST).read_text(encoding="utf-8"))
         made.append(told.get("summary", {}))
     tried: list[dict[str, Any]] = [
-        {"values": one.values, "dev": summary.get("dev"), "key": one.tuned}
+        {"values": one.values, "dev": _number(summary.get("dev")), "key": one.tuned}
         for one, summary in zip(work.candidates, made, strict=True)
     ]
     sign = 1 if work.higher_is_better else -1
-    scored = [n for n, one in enumerate(tried) if one["dev"] is not None and math.isfinite(one["dev"])]
+    scored = [n for n, one in enumerate(tried) if one["dev"] is not None]
     if not scored:
         raise DataError(Problem(f"sweep of {', '.join(work.on)}", "no value has a dev score to choose by."))
     # max takes the first of equal ones.
@@ -52,6 +52,11 @@ def choose(work: Choose, context: StepContext) -> dict[str, Any]:
         "higher_is_better": work.higher_is_better,
         "seconds": round(time.monotonic() - began, 3),
     }
+
+
+def _number(dev: Any) -> float | None:
+    """A dev score; None where there is none, or where it is not a number."""
+    return float(dev) if dev is not None and math.isfinite(dev) else None
 
 
 def _link(source: Path, out: Path) -> None:
