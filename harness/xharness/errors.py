@@ -74,6 +74,12 @@ class Unforeseen(HarnessError):
     exit_code = ExitCode.FAILED
 
 
+class Diverged(HarnessError):
+    """A training whose loss is no number any more; it would be so again."""
+
+    exit_code = ExitCode.FAILED
+
+
 class CheckpointError(HarnessError):
     """A checkpoint that is missing or is not an encoder; fails the cells that need it."""
 

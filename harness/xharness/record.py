@@ -31,6 +31,9 @@ class Record:
     """Examples of the intermediate, or as a float the share of them, where that has several sizes."""
     degenerate: bool = False
     """All predictions the same: a collapsed run."""
+    swept: str = ""
+    """What a sweep chose for the cell: `learning_rate=2e-05 epochs=2`; of an intermediate's stage with its tasks before
+    it, `mnli.learning_rate=5e-05`."""
 
     def as_json(self) -> dict[str, Any]:
         """The record as plain JSON values."""

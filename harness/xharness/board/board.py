@@ -19,6 +19,7 @@ from typing import Any
 from xharness.board.footnotes import choice_notes, footnotes, outliers
 from xharness.board.grid import Scores, Seeds, languages_of, scores_of, seeds_of, with_targets
 from xharness.board.retrieval_notes import ranking_notes
+from xharness.board.sweeps import sweep_notes
 from xharness.record import Record
 from xharness.score.averages import Average, Summary, summarise
 from xharness.score.choice import BEST, Choice, best_per_target
@@ -128,7 +129,13 @@ def make_board(
         comparable=run.get("comparable", True),
         columns=table.columns,
         rows=(*rows, *_best_rows(run, chosen, rows, table)),
-        footnotes=(*footnotes(run), *outliers(run, records), *ranking_notes(run, records), *choice_notes(run, chosen)),
+        footnotes=(
+            *footnotes(run),
+            *outliers(run, records),
+            *ranking_notes(run, records),
+            *sweep_notes(run),
+            *choice_notes(run, chosen),
+        ),
         chance=_chance(run, records, own),
     )
 

@@ -13,7 +13,7 @@ from xharness.record import Record
 if TYPE_CHECKING:
     from rich.console import Console
 
-BREAKDOWNS = ("language", "family", "script", "wikipedia", "transfer", "group", "size")
+BREAKDOWNS = ("language", "family", "script", "wikipedia", "transfer", "group", "size", "sweep")
 
 
 def draw_run(
@@ -33,6 +33,10 @@ def draw_run(
         from xharness.board.curve import show_curves
 
         show_curves(run, board, console)
+    elif by == "sweep":
+        from xharness.board.sweeps import show_sweeps
+
+        show_sweeps(run, console)
     elif by is not None:
         show_breakdown(by, breakdown(run, records, by), run, console)
     if baselines:

@@ -23,12 +23,15 @@ def as_json(board: Board, records: Sequence[Record]) -> str:
 
 
 def as_csv(board: Board, records: Sequence[Record]) -> str:
-    """One line per record: every language, metric and seed."""
+    """One line per record: every language, metric and seed; what sweeps chose has columns of its own."""
     stream = io.StringIO()
-    names = list(Record.__slots__)
-    writer = csv.DictWriter(stream, names, lineterminator="\n")
+    swept = {text: dict(part.split("=", 1) for part in text.split()) for text in {r.swept for r in records}}
+    # A column a setting that a sweep chose: `learning_rate`, and of an intermediate's stage `mnli.learning_rate`.
+    settings = dict.fromkeys(key for r in records for key in swept[r.swept])
+    names = [*(name for name in Record.__slots__ if name != "swept"), *settings]
+    writer = csv.DictWriter(stream, names, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(r.as_json() for r in records)
+    writer.writerows({**r.as_json(), **swept[r.swept]} for r in records)
     return stream.getvalue()
 
 

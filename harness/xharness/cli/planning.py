@@ -97,6 +97,7 @@ def _print_steps(rows: Sequence[Mapping[str, Any]], left: Estimate, console: Con
 def print_plan(prepared: Prepared, console: Console) -> None:
     """The plan as a table, and its sums."""
     from xharness.plan.cost import estimate
+    from xharness.plan.sweeping import costs
 
     rows = _rows(prepared)
     left = estimate(prepared.plan, prepared.store)
@@ -107,6 +108,8 @@ def print_plan(prepared: Prepared, console: Console) -> None:
         f"({alone / max(1, len(rows)):.1f} times as many)",
         highlight=False,
     )
+    for cost in costs(prepared.plan):
+        console.print(cost.sentence(), highlight=False, markup=False, soft_wrap=True)
     blocked, cells = len(prepared.plan.blocked), len(prepared.plan.cells)
     if blocked:
         console.print(f"{blocked} of {cells} cells cannot be planned", style="red", highlight=False)

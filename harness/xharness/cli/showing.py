@@ -23,7 +23,9 @@ def show(
     store: o.StoreOption = o.DEFAULT_STORE,
     by: Annotated[
         str | None,
-        typer.Option("--by", help="Break targets down: language, family, script, wikipedia, transfer, group, size."),
+        typer.Option(
+            "--by", help="Break targets down: language, family, script, wikipedia, transfer, group, size, sweep."
+        ),
     ] = None,
     metric: Annotated[
         str | None, typer.Option("--metric", help="Show the targets that have this metric, under it: recall_at_10.")

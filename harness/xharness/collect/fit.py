@@ -12,17 +12,18 @@ from xharness.adapter import (
     Adapter,
     Embedder,
     PooledRetrieval,
-    RetrievalAdapter,
     installed_adapters,
     load_adapter,
 )
 from xharness.collect.analyses import analysis_problems
+from xharness.collect.choosers import choosers
 from xharness.collect.patterns import check_patterns
+from xharness.collect.sweeps import sweep_problems
+from xharness.collect.task_files import adapter_of, data_told, file_of, place_in
 from xharness.errors import Problem, UsageError, listed, nearest
 from xharness.metrics import Metric, known_metrics, metric
 from xharness.plugins import load_plugins
 from xharness.spec.load import Loaded
-from xharness.spec.names import unknown
 from xharness.spec.parse import Document, KeyPath, validate
 from xharness.spec.rows import AT
 from xharness.spec.stage import ENGLISH, Stage
@@ -58,9 +59,10 @@ def check_fit(loaded: Loaded) -> None:
     problems = [*_scheme(loaded), *_baselines(loaded), *_builtins(loaded)]
     for name, task in loaded.tasks.items():
         problems += _task(name, task, loaded)
-        problems += _choosers(name, task, loaded)
+        problems += choosers(name, task, loaded)
     problems += _roles(loaded)
     problems += analysis_problems(loaded)
+    problems += sweep_problems(loaded)
     if problems:
         raise UsageError(*dict.fromkeys(problems))
 
@@ -112,27 +114,9 @@ def _builtins(loaded: Loaded) -> Iterator[Problem]:
             yield loaded.document.problem(("checkpoint", index, "builtin"), what, nearest(checkpoint.builtin, BUILT_IN))
 
 
-def file_of(loaded: Loaded, name: str) -> Document:
-    """The file that defines a task; the suite's for a task that was built in Python."""
-    return loaded.files.get(name, loaded.document)
-
-
-def _data_told(loaded: Loaded, name: str, split: str) -> bool:
-    """Whether a problem of a task's data in a split, or of the profile, is reported already."""
-    file, profile = file_of(loaded, name), loaded.profile_name
-    inside = ("profile", profile, "data", split)
-    return not loaded.knows_profile or loaded.told(file, *inside) or loaded.told(file, "data", split)
-
-
-def _at(file: Document, profile: str, *path: str | int) -> KeyPath:
-    """The path of a key in a task file: in the current profile if it is set there, else at the top level."""
-    inside = ("profile", profile, *path)
-    return inside if file.positions.depth(inside) == len(inside) else path
-
-
 def _task(name: str, task: Task, loaded: Loaded) -> Iterator[Problem]:
     file, profile = file_of(loaded, name), loaded.profile_name
-    adapter = _adapter_of(task)
+    adapter = adapter_of(task)
     if adapter is None:
         close = meant_adapter(task)
         # It may be the adapter of a plug-in that could not be loaded.
@@ -147,12 +131,12 @@ def _task(name: str, task: Task, loaded: Loaded) -> Iterator[Problem]:
     yield from _metrics(task, adapter, file, loaded)
     if task.data.pool and not isinstance(adapter, PooledRetrieval):
         what = f"the {adapter.name} adapter reads no pool of candidates."
-        yield file.problem(_at(file, profile, "data", "pool"), what, "Leave it out, or use the ranking adapter.")
+        yield file.problem(place_in(file, profile, "data", "pool"), what, "Leave it out, or use the ranking adapter.")
     allowed = {*adapter.columns, *FREE_COLUMNS}
     sources = [(s, i, source) for s in SPLITS for i, source in enumerate(getattr(task.data, s))]
-    named: list[tuple[KeyPath, str]] = [(_at(file, profile, "columns", column), column) for column in task.columns]
+    named: list[tuple[KeyPath, str]] = [(place_in(file, profile, "columns", column), column) for column in task.columns]
     for split, index, source in sources:
-        path = _at(file, profile, "data", split)
+        path = place_in(file, profile, "data", split)
         named += [((*path, index, "columns", column), column) for column in source.columns or {}]
         if source.side is not None and source.side not in ("source", "target", "gold"):
             yield file.problem((*path, index, "side"), f"must be source, target or gold, found '{source.side}'.")
@@ -165,7 +149,7 @@ def _task(name: str, task: Task, loaded: Loaded) -> Iterator[Problem]:
 
 
 def _options(task: Task, adapter: Adapter, file: Document, profile: str) -> Iterator[Problem]:
-    places = {key: (file, _at(file, profile, "options", key)[:-1]) for key in task.options}
+    places = {key: (file, place_in(file, profile, "options", key)[:-1]) for key in task.options}
     try:
         validate(adapter.options, task.options, file, ("options",), places)
     except UsageError as error:
@@ -223,14 +207,6 @@ def _generator(builtin: str, split: str, file: Document, path: KeyPath) -> Itera
         yield file.problem((*path, "split"), what, nearest(split, splits), split)
 
 
-def _adapter_of(task: Task) -> Adapter | None:
-    """A task's adapter; None if there is none of that name, which `_task` reports."""
-    try:
-        return load_adapter(task.adapter)
-    except UsageError:
-        return None
-
-
 def _roles(loaded: Loaded) -> Iterator[Problem]:
     """Intermediates and what targets are tuned on must train and have train data; targets must have test data."""
     profile = loaded.profile_name
@@ -239,21 +215,21 @@ def _roles(loaded: Loaded) -> Iterator[Problem]:
             yield from _fits_together(stage, stage_path(loaded, row, number), loaded)
     for name, path in _intermediate_tasks(loaded):
         task, file = loaded.tasks[name], file_of(loaded, name)
-        adapter = _adapter_of(task)
+        adapter = adapter_of(task)
         if adapter is not None and not adapter.trains:
             what = f"'{name}' is a {task.adapter} task, which trains nothing; it cannot be an intermediate."
             yield loaded.document.problem(path, what, value=name)
-        elif not task.data.train and not _data_told(loaded, name, "train"):
+        elif not task.data.train and not data_told(loaded, name, "train"):
             what = f"'{name}' has no train data in the profile '{profile}', and is used as an intermediate."
-            yield file.problem(_at(file, profile, "data"), what)
+            yield file.problem(place_in(file, profile, "data"), what)
     for name in loaded.targets:
         if name not in loaded.tasks:
             continue
         task, file = loaded.tasks[name], file_of(loaded, name)
-        if not task.data.test and not _data_told(loaded, name, "test"):
+        if not task.data.test and not data_told(loaded, name, "test"):
             what = f"'{name}' has no test data in the profile '{profile}', and is used as a target."
-            yield file.problem(_at(file, profile, "data"), what)
-        adapter = _adapter_of(task)
+            yield file.problem(place_in(file, profile, "data"), what)
+        adapter = adapter_of(task)
         if adapter is not None:
             yield from _before(task, file, loaded)
         if adapter is not None and (adapter.trains or task.tune_on):
@@ -318,17 +294,19 @@ def _before(task: Task, file: Document, loaded: Loaded) -> Iterator[Problem]:
     """What is trained before a target's own tuning trains, and has train data; and there is such a tuning."""
     if task.tune_first and not task.tune_on and not load_adapter(task.adapter).trains:
         what = f"'{task.name}' is tuned on nothing, so that nothing can come before it."
-        yield file.problem(_at(file, loaded.profile_name, "tune_first"), what, "Name a dual_encoder task as tune_on.")
+        yield file.problem(
+            place_in(file, loaded.profile_name, "tune_first"), what, "Name a dual_encoder task as tune_on."
+        )
     for name in task.tune_first:
         before = loaded.tasks.get(name)
-        adapter = _adapter_of(before) if before is not None else None
+        adapter = adapter_of(before) if before is not None else None
         if before is None or adapter is None:
             continue
-        path = _at(file, loaded.profile_name, "tune_first")
+        path = place_in(file, loaded.profile_name, "tune_first")
         if not adapter.trains:
             what = f"'{name}' is a {before.adapter} task, which trains nothing."
             yield file.problem(path, what, value=name)
-        elif not before.data.train and not _data_told(loaded, name, "train"):
+        elif not before.data.train and not data_told(loaded, name, "train"):
             what = f"'{name}' has no train data in the profile '{loaded.profile_name}' to train '{task.name}' on first."
             yield file.problem(path, what, value=name)
 
@@ -338,14 +316,16 @@ def _tuning(name: str, task: Task, file: Document, loaded: Loaded) -> Iterator[P
     source = loaded.tasks.get(task.tune_on) if task.tune_on else task
     if source is None:
         return
-    path = _at(file, loaded.profile_name, "tune_on") if task.tune_on else _at(file, loaded.profile_name, "data")
-    tuned = _adapter_of(source)
-    if not source.data.train and (tuned is None or tuned.trains) and not _data_told(loaded, source.name, "train"):
+    path = (
+        place_in(file, loaded.profile_name, "tune_on") if task.tune_on else place_in(file, loaded.profile_name, "data")
+    )
+    tuned = adapter_of(source)
+    if not source.data.train and (tuned is None or tuned.trains) and not data_told(loaded, source.name, "train"):
         what = (
             f"'{source.name}' has no train data in the profile '{loaded.profile_name}' to tune the target '{name}' on."
         )
         yield file.problem(path, what, "Name a task that has some as tune_on." if source is task else "")
-    adapter = _adapter_of(task)
+    adapter = adapter_of(task)
     if tuned is None or adapter is None:
         return
     if not adapter.trains:
@@ -363,35 +343,6 @@ def _tuning(name: str, task: Task, file: Document, loaded: Loaded) -> Iterator[P
         return
     elif source.labels != task.labels and task.adapter != "multiple_choice":
         yield file.problem(path, _labels_differ(source, task), "Both must have the same, in the same order.")
-
-
-def _choosers(name: str, task: Task, loaded: Loaded) -> Iterator[Problem]:
-    """What chooses for a target must be a task, and have a dev score where it is a target of this profile."""
-    file, profile = file_of(loaded, name), loaded.profile_name
-    known = None if loaded.told(loaded.document, "tasks") else loaded.known
-    yield from unknown(file, ("choose_by",), task.choose_by, known, "task")
-    for one in task.choose_by:
-        if one != name and one in loaded.targets and one in loaded.tasks and not _has_dev(one, loaded):
-            what = f"'{one}' has no dev score in the profile '{profile}' to choose for '{name}' by."
-            yield file.problem(("choose_by",), what, "Name a task that has one.", one)
-
-
-def _has_dev(name: str, loaded: Loaded) -> bool:
-    """Whether a target gets a dev score: from what it is tuned on, or from the split that its adapter reads.
-
-    True where that cannot be told, since something else is wrong and reported.
-    """
-    task = loaded.tasks[name]
-    adapter = _adapter_of(task)
-    source = loaded.tasks.get(task.tune_on or name)
-    if adapter is None or source is None or _data_told(loaded, source.name, "dev"):
-        return True
-    if isinstance(adapter, RetrievalAdapter) and not task.tune_on:
-        try:
-            return bool(task.data.dev) and "dev" in adapter.splits(task)
-        except ValueError:  # Its options are wrong.
-            return True
-    return bool(source.data.dev)
 
 
 def _labels_differ(source: Task, task: Task) -> str:

@@ -88,6 +88,8 @@ class Execution:
         """Models that were let go of."""
         self.again: set[str] = set()
         """Models that could not be evaluated in every language: they are needed once the data are mended."""
+        self.diverged: set[str] = set()
+        """Trainings that would fail in the same way again; some steps do without them."""
         self.tried: dict[str, int] = {}
         self.ahead = ahead_of(plan, durations(plan, store), self.begun)
         """Seconds until the last step that waits for this one is done, by what such steps have taken before."""
@@ -168,7 +170,7 @@ class Execution:
                 "ingredients": step.ingredients,
             }
             try:
-                worker.order(step, about, self.options.measure)
+                worker.order(step, about, self.options.measure, self.diverged & set(step.needs))
             except OSError:
                 worker.step = None
                 self._lost(worker, "could not be reached")
@@ -271,10 +273,14 @@ class Execution:
         """A step failed: so does what needs it, and nothing else."""
         self.pending.discard(key)
         self.outcome.failed[key] = event["message"]
+        if event.get("diverged"):
+            self.diverged.add(key)
         self.listen({**event, "event": "failed", "key": key})
         for other in self.plan.steps:
             step = self.plan.steps[other]
-            hit = next((n for n in step.needs if n in self.outcome.failed or n in self.outcome.not_run), None)
+            spared = self.diverged if step.work.SPARES_DIVERGED else ()
+            bad = (n for n in step.needs if n in self.outcome.failed or n in self.outcome.not_run)
+            hit = next((n for n in bad if n not in spared), None)
             if hit is not None and other in self.pending:
                 self.pending.discard(other)
                 self.outcome.not_run[other] = self.outcome.not_run.get(hit, hit)
@@ -294,7 +300,7 @@ class Execution:
         candidates = {
             key
             for key in (self.begun | self.outcome.done) - self.pending - self.gone - self.again
-            if (step := self.plan.steps[key]).work.KIND == "tune"
+            if (step := self.plan.steps[key]).work.KIND in ("tune", "choose")
             and not (self.options.keep == "intermediates" and step.role == "intermediate")
             and self._used(key)
         }

@@ -94,7 +94,7 @@ def main() -> None:
 
 def _serve(order: dict[str, Any], store: Any, line: _Line) -> None:
     """Perform one step and say how it ended; nothing escapes."""
-    from xharness.errors import HarnessError, StoreError
+    from xharness.errors import Diverged, HarnessError, StoreError
 
     key = order["key"]
     try:
@@ -103,7 +103,8 @@ def _serve(order: dict[str, Any], store: Any, line: _Line) -> None:
         lost = [p.where for p in error.problems if p.where in order["needs"]]
         line.send(event="failed", key=key, message=str(error), traceback="", lost=lost, store=not lost)
     except HarnessError as error:
-        line.send(event="failed", key=key, message=str(error), traceback=traceback.format_exc(), lost=[])
+        told = {"message": str(error), "traceback": traceback.format_exc(), "lost": []}
+        line.send(event="failed", key=key, **told, diverged=isinstance(error, Diverged))
     except Exception as error:
         message = f"{type(error).__name__}: {error}"
         line.send(event="failed", key=key, message=message, traceback=traceback.format_exc(), lost=[], unexpected=True)
@@ -157,6 +158,7 @@ def _perform(order: dict[str, Any], store: Any, line: _Line) -> dict[str, Any]:
                     scratch=store.scratch(key),
                     report=lambda progress: line.send(event="progress", key=key, **progress),
                     measure=(lambda event: line.send(key=key, **event)) if order["measure"] else None,
+                    diverged=frozenset(order["diverged"]),
                 )
                 summary = perform(work, context)
             except Exception as error:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -55,14 +55,18 @@ class Worker:
         """Peak memory it last told of, bytes."""
         self._rest = b""
 
-    def order(self, step: Step, about: Mapping[str, Any], measure: bool = False) -> None:
+    def order(
+        self, step: Step, about: Mapping[str, Any], measure: bool = False, diverged: Collection[str] = ()
+    ) -> None:
+        """Have it do a step; `diverged` are those that it needs and does without."""
         assert self.process.stdin is not None
         self.step = step.key
         self.heard = self.moved = time.monotonic()
         message = {
             "key": step.key,
             "work": step.work.model_dump(mode="json"),
-            "needs": list(step.needs),
+            "needs": [need for need in step.needs if need not in diverged],
+            "diverged": sorted(diverged),
             "about": dict(about),
             "measure": measure,
         }

@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from xharness.plan.plan import Plan, Step
+from xharness.steps.choose import Choose
 from xharness.steps.embed_texts import EmbedTexts
 from xharness.steps.encode import Encode
 from xharness.steps.tune import Tune
@@ -55,6 +56,8 @@ def _family(step: Step) -> str:
         return f"encode {work.task.name} {' '.join(work.splits)} {work.checkpoint.name}"
     if isinstance(work, EmbedTexts):
         return f"texts {work.task.name} {work.split} {work.unit} {work.checkpoint.name}"
+    if isinstance(work, Choose):
+        return f"choose {' '.join(work.on)} {work.checkpoint.name}"
     return f"{work.KIND} {work.target.name} {work.checkpoint.name}"
 
 
@@ -68,7 +71,7 @@ def missing_steps(plan: Plan, store: Store, models: bool = False) -> tuple[froze
     known = set(store.keys())
     stack = [*plan.ends.values(), *plan.vectors.values()]
     if models:
-        stack += [key for key, step in plan.steps.items() if isinstance(step.work, Tune)]
+        stack += [key for key, step in plan.steps.items() if isinstance(step.work, (Tune, Choose))]
     while stack:
         key = stack.pop()
         if key in missing or key in reused:
@@ -81,7 +84,7 @@ def missing_steps(plan: Plan, store: Store, models: bool = False) -> tuple[froze
     return frozenset(missing), frozenset(reused)
 
 
-UNKNOWN = {"encode": 5.0, "tune": 60.0, "evaluate": 20.0, "embed": 20.0, "texts": 20.0, "mine": 5.0}
+UNKNOWN = {"encode": 5.0, "tune": 60.0, "choose": 1.0, "evaluate": 20.0, "embed": 20.0, "texts": 20.0, "mine": 5.0}
 """Seconds of a step that the store has nothing alike to: only which is longer than which matters."""
 
 

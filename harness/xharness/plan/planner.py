@@ -18,17 +18,17 @@ from typing import Any, TypeVar, cast
 
 from xharness.adapter import (
     LabellingAdapter,
-    LanguageModelling,
     PooledRetrieval,
     load_adapter,
-    options_of,
     retrieval_adapter,
 )
 from xharness.collect.cells import Cell
 from xharness.data import fingerprints as data
-from xharness.errors import CheckpointError, HarnessError, Problem, listed
+from xharness.errors import HarnessError, Problem
 from xharness.plan.identity import Identity, identity_of
 from xharness.plan.plan import Plan, Step
+from xharness.plan.requirements import require_language_head, require_languages
+from xharness.plan.sweeping import add_stage, encoded, training_of
 from xharness.spec.device import Device
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.recipe import Recipe
@@ -120,8 +120,9 @@ class Planner:
     def origin(self, checkpoint: str, task: Task) -> dict[str, Any]:
         """What every kind of work says of its checkpoint, which can read the task's languages, and of where it runs."""
         known = self.checkpoints[checkpoint]
-        identity = self._told_languages(known, task)
-        return {"checkpoint": known, "identity": identity, "device": self.device, "plugins": self.plugins}
+        identity = self._identity(known)
+        require_languages(known, identity, task)
+        return {"checkpoint": known, "identity": identity.content, "device": self.device, "plugins": self.plugins}
 
     def _intermediate(self, plan: Plan, cell: Cell, origin: dict[str, Any]) -> str | None:
         if cell.intermediate == NONE:
@@ -134,12 +135,12 @@ class Planner:
         for number, stage in enumerate(stages):
             place = f", stage {number + 1} of {len(stages)}" if len(stages) > 1 else ""
             label = f"tune {cell.checkpoint} on {cell.intermediate}{place}, seed {cell.seed}"
-            recipe = self._remember(
-                ("recipe", cell.intermediate, number), partial(self.loaded.stage_recipe, cell.intermediate, number)
+            tries = self._remember(
+                ("recipe", cell.intermediate, number), partial(self.loaded.stage_tries, cell.intermediate, number)
             )
-            work = self._tune(plan, stage.tasks, stage, recipe, origin, parent, cell.seed, label)
-            needs = (*self._models(plan, parent), *_encoded(work))
-            parent = self._add(plan, work, needs, "intermediate")
+            make = partial(self._tune, plan, stage.tasks, stage, origin, parent, cell.seed)
+            add = partial(self._add, plan)
+            _, parent = add_stage(tries, make, add, self._models(plan, parent), label, "intermediate")
         assert parent is not None
         self._intermediates[row] = parent
         return parent
@@ -149,9 +150,9 @@ class Planner:
         models: tuple[str, ...] = ()
         while key is not None:
             models = (*models, key)
-            work = plan.steps[key].work
-            lora = work.recipe.lora if isinstance(work, Tune) else None
-            key = work.parent if lora is not None and lora.keep else None
+            work = training_of(plan, key)
+            lora = work.recipe.lora if work is not None else None
+            key = work.parent if work is not None and lora is not None and lora.keep else None
         return models
 
     def _tune(
@@ -159,10 +160,10 @@ class Planner:
         plan: Plan,
         names: Sequence[str],
         said: Training,
-        recipe: Recipe,
         origin: dict[str, Any],
         parent: str | None,
         seed: int,
+        recipe: Recipe,
         label: str,
         head_from: str | None = None,
     ) -> Tune:
@@ -202,17 +203,17 @@ class Planner:
         tuned_on = tune.tasks[0].task.name
         # Its own labels, in their order, say what the codes in its data mean; else those of the head.
         named = target if target.labels else target.model_copy(update={"labels": self.loaded.tasks[tuned_on].labels})
-        encoded = self._encode(plan, named, ("test",), recipe, origin, labelled_by=tune.tasks[0].train)
+        test = self._encode(plan, named, ("test",), recipe, origin, labelled_by=tune.tasks[0].train)
         evaluate = Evaluate(
             **origin,
             parent=tuned,
             target=target,
             tuned_on=tuned_on,
-            encoded=encoded,
+            encoded=test,
             precision=recipe.precision,
             label=f"evaluate {_named(cell)}",
         )
-        return self._add(plan, evaluate, (*self._models(plan, tuned), encoded), "evaluate"), tuned
+        return self._add(plan, evaluate, (*self._models(plan, tuned), test), "evaluate"), tuned
 
     def _target_tuning(
         self, plan: Plan, cell: Cell, target: Task, origin: dict[str, Any], parent: str | None
@@ -224,19 +225,21 @@ class Planner:
             # The suite names the target; what is trained for it may be another task.
             weights = {tuned_on if n == target.name else n: w for n, w in said.sampling.weights.items()}
             said = said.model_copy(update={"sampling": said.sampling.model_copy(update={"weights": weights})})
-        recipe = self._remember(("recipe of", target.name), lambda: self.loaded.target_recipe(target.name))
+        tries = self._remember(("recipe of", target.name), lambda: self.loaded.target_tries(target.name))
         after = "" if parent is None else f" after {cell.intermediate}"
         before = None
         for name in target.tune_first:
             label = f"tune {cell.checkpoint}{after} on {name}, seed {cell.seed}"
             head_from = self._head_from(before, name)
-            first = self._tune(plan, (name,), Target(), self._recipe(name), origin, parent, cell.seed, label, head_from)
-            parent = self._add(plan, first, (*self._models(plan, parent), *_encoded(first)), "target")
+            first = self._tune(plan, (name,), Target(), origin, parent, cell.seed, self._recipe(name), label, head_from)
+            parent = self._add(plan, first, (*self._models(plan, parent), *encoded(first)), "target")
             after, before = _after(after, name), name
         label = f"tune {cell.checkpoint}{after} on {tuned_on}, seed {cell.seed}"
         head_from = self._head_from(before, tuned_on)
-        tune = self._tune(plan, (tuned_on, *said.tasks), said, recipe, origin, parent, cell.seed, label, head_from)
-        return tune, self._add(plan, tune, (*self._models(plan, parent), *_encoded(tune)), "target"), recipe
+        make = partial(self._tune, plan, (tuned_on, *said.tasks), said, origin, parent, cell.seed, head_from=head_from)
+        tune, tuned = add_stage(tries, make, partial(self._add, plan), self._models(plan, parent), label, "target")
+        # Of several they differ in nothing that encoding or prediction reads.
+        return tune, tuned, tries[0].recipe
 
     def _head_from(self, before: str | None, name: str) -> str | None:
         """The stage before, where its head fits the next task's: one family, the same labels if each is an output."""
@@ -293,8 +296,9 @@ class Planner:
         known = (name, recipe.max_length, recipe.doc_stride, languages, size, origin["checkpoint"].name)
         if known not in self._trainings:
             task = self.loaded.tasks[name].model_copy(update={"languages": languages})
-            self._told_languages(origin["checkpoint"], task)
-            self._require_language_head(origin["checkpoint"], task)
+            checkpoint = origin["checkpoint"]
+            require_languages(checkpoint, self._identity(checkpoint), task)
+            require_language_head(checkpoint, self._identity(checkpoint), task)
             train = self._encode(plan, task, ("train",), recipe, origin, train=True)
             dev = self._encode(plan, task, ("dev",), recipe, origin, labelled_by=train) if task.data.dev else None
             tokens = self.loaded.limit_of(name).tokens
@@ -366,29 +370,6 @@ class Planner:
         plan.steps.setdefault(step.key, step)
         return step.key
 
-    def _told_languages(self, checkpoint: Checkpoint, target: Task) -> str:
-        """The checkpoint by content; CheckpointError where it must be told a language of the target that it lacks."""
-        identity = self._identity(checkpoint)
-        said = {language: checkpoint.languages.get(language, language) for language in (ENGLISH, *target.languages)}
-        lacking = [] if identity.languages is None else [k for k, v in said.items() if v not in identity.languages]
-        if lacking:
-            what = f"it must be told the language of a text, and does not know {listed(lacking)}."
-            known = listed(sorted(identity.languages or ()), near=lacking[0])
-            hint = f'Say in its table which one of {known} to use: languages = {{ {lacking[0]} = "…" }}.'
-            raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", what, hint))
-        return identity.content
-
-    def _require_language_head(self, checkpoint: Checkpoint, task: Task) -> None:
-        """CheckpointError for language modelling with a checkpoint that says it was saved without its head."""
-        if not isinstance(load_adapter(task.adapter), LanguageModelling):
-            return
-        kinds = [str(kind) for kind in self._identity(checkpoint).config.get("architectures") or ()]
-        fresh = getattr(options_of(task), "fresh_head", False)
-        if kinds and not fresh and not any("MaskedLM" in k or "PreTraining" in k for k in kinds):
-            what = f"was saved as {kinds[0]}, without a head for masked language modelling, which '{task.name}' needs."
-            hint = "Take one saved with it (FacebookAI/xlm-roberta-base), or set options.fresh_head = true in the task."
-            raise CheckpointError(Problem(f"checkpoint {checkpoint.name}", what, hint))
-
     def _identity(self, checkpoint: Checkpoint) -> Identity:
         return self._remember(("identity", checkpoint.name), lambda: identity_of(checkpoint))
 
@@ -416,12 +397,6 @@ class Planner:
         elif role == "intermediate" and known.role != role:
             plan.steps[key] = Step(key, known.work, needs, made_of, role)
         return key
-
-
-def _encoded(work: Tune) -> tuple[str, ...]:
-    """Keys of what a tuning reads."""
-    selected = (work.select_on.dev,) if work.select_on else ()
-    return (*(key for task in work.tasks for key in (task.train, task.dev) if key is not None), *selected)
 
 
 def _after(after: str, name: str) -> str:

@@ -10,6 +10,7 @@ from xharness.adapter import load_adapter, options_of
 from xharness.collect.cells import Cell
 from xharness.metrics import metric
 from xharness.plan.plan import Plan
+from xharness.plan.sweeping import training_of
 from xharness.spec.load import NONE, Loaded
 from xharness.spec.rows import rows_of, size_text
 from xharness.spec.stage import ENGLISH
@@ -91,7 +92,8 @@ def failed_stages(plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
         if step.role != "intermediate":
             continue
         summary = (store.manifest(step.key) or {}).get("summary", {})
-        for trained in getattr(step.work, "tasks", ()):
+        work = training_of(plan, step.key)
+        for trained in work.tasks if work is not None else ():
             name, rule = trained.task.name, metric(trained.task.metric)
             dev, majority = (summary.get(kind, {}).get(name) for kind in ("dev_tasks", "majority"))
             if dev is not None and majority is not None and not rule.better(dev, majority):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +12,7 @@ from xharness.engines.scheduler import STOPPED, Outcome
 from xharness.errors import StoreError, listed
 from xharness.plan.plan import Plan
 from xharness.record import Record
+from xharness.session.choices import choices_of, chosen_text
 from xharness.spec.rows import size_in
 from xharness.store.steps import Store
 
@@ -47,6 +48,8 @@ class CellResult:
     """Key of the step that ended it."""
     dev: float | None = None
     """Score on the English dev set, by which `best per target` chooses."""
+    sweep: tuple[dict[str, Any], ...] = ()
+    """What was chosen on dev among values of a recipe, and the dev scores of all: one a swept stage (`run.choices`)."""
     seconds: float = 0.0
     """Taken by the steps that this run made for it; a shared step counts in every cell."""
 
@@ -70,6 +73,7 @@ def cell_results(
     for cell in plan.cells:
         key = plan.ends.get(cell.name, "")
         status, reason = Status.PASSED, ""
+        sweep = choices_of(plan, store, cell.name)
         if cell.name in plan.blocked:
             status, reason = Status.FAILED, plan.blocked[cell.name]
         elif key in outcome.failed:
@@ -78,7 +82,7 @@ def cell_results(
             status, reason = Status.NOT_RUN, _why_not_run(plan, outcome, outcome.not_run[key])
         if status is Status.PASSED:
             found, errors = stored_records(cell, key, store)
-            records += found
+            records += [replace(r, swept=swept) for r in found] if (swept := chosen_text(sweep)) else found
             if errors:
                 status, reason = Status.FAILED, told_together(errors)
         if cell.name in xfail and cell.name not in stopped:
@@ -95,6 +99,7 @@ def cell_results(
                 reason,
                 key,
                 dev=dev_score(store, plan.dev.get(cell.name, "")),
+                sweep=sweep,
                 seconds=sum(outcome.seconds.get(s.key, 0.0) for s in plan.under(cell.name)),
             )
         )

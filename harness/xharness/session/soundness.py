@@ -8,7 +8,8 @@ from typing import Any
 
 from xharness.adapter import Example, load_adapter, retrieval_adapter, unfolded
 from xharness.collect.cells import Cell, collect, matches, skipper
-from xharness.collect.fit import check_known, file_of, meant_adapter, stage_path
+from xharness.collect.fit import check_known, meant_adapter, stage_path
+from xharness.collect.task_files import file_of
 from xharness.data.examples import examples
 from xharness.errors import ExitCode, HarnessError, Problem, Unreachable, UsageError, listed
 from xharness.plan.identity import identity_of

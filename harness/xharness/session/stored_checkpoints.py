@@ -16,6 +16,8 @@ from xharness.store.steps import Store
 
 ENCODER = "encoder"
 """Folder of a tuned step that holds the encoder."""
+TUNED = ("tune", "choose")
+"""Kinds of step whose output is a tuned model; their keys begin so."""
 
 
 def with_stored(loaded: Loaded, store: Store) -> Loaded:
@@ -39,8 +41,8 @@ def _folder(checkpoint: Checkpoint, store: Store) -> Path:
     where = f"checkpoint {checkpoint.name}"
     key = checkpoint.step or _in_run(str(checkpoint.run), where, store)
     manifest = store.manifest(key)
-    if manifest is None or manifest.get("kind") != "tune":
-        tuned = [k for k in store.keys() if k.startswith("tune-")]  # noqa: SIM118
+    if manifest is None or manifest.get("kind") not in TUNED:
+        tuned = [k for k in store.keys() if k.startswith(TUNED)]  # noqa: SIM118
         raise UsageError(f"{where}: the store {store.root} has no tuned model '{key}'. {nearest(key, tuned)}")
     if not store.has(key):
         again = "Run the suite that made it again with `--keep all`."
@@ -80,8 +82,11 @@ def tuned_under(key: str, store: Store, target: str = "") -> str | None:
     waiting, skip = [key], bool(target)
     while waiting:
         manifest = store.manifest(waiting[0]) or {}
-        if manifest.get("kind") == "tune" and not skip:
+        if manifest.get("kind") in TUNED and not skip:
             return waiting[0]
+        if manifest.get("kind") == "choose" and manifest.get("needs"):
+            # The candidates are trainings of the stage itself; what came before any of them came before it.
+            manifest = next((m for need in manifest["needs"] if (m := store.manifest(need))), {})
         if manifest.get("kind") in ("tune", "embed"):
             skip = False  # A retrieval target has no tuning of its own.
         waiting = [*waiting[1:], *(need for need in manifest.get("needs", ()) if not need.startswith("encode"))]

@@ -10,6 +10,7 @@ from xharness.spec.names import NAME, NONE, Path, language_problems, layer_probl
 from xharness.spec.parse import Document, name_at, told
 from xharness.spec.stage_checks import sized_rows, stage_problems
 from xharness.spec.suite import Profile, Suite
+from xharness.spec.sweep import suite_sweeps
 from xharness.spec.task import Task, TaskProfile
 
 
@@ -24,6 +25,7 @@ def suite_problems(
     named = [names_of(document, key) for key in ("mixture", "intermediate")]
     rows = None if tasks is None or None in named else {*tasks, *(name for names in named for name in names or ())}
     problems = [*_checkpoints(suite, document), *stage_problems(suite, document, tasks), *_bounds(suite, document)]
+    problems += suite_sweeps(suite, document, tasks)
     scopes: list[tuple[Path, Any]] = [(("grid",), suite.grid)]
     scopes += [(("profile", name), profile) for name, profile in suite.profile.items()]
     known = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from xharness.spec.rows import AT, intermediates_of, rows_of, stages_of
 from xharness.spec.shipped import find_suite, shipped_suites
 from xharness.spec.stage import Intermediate, Stage, Target
 from xharness.spec.suite import Profile, Suite
+from xharness.spec.sweep import Values, combinations, target_sweep
 from xharness.spec.task import SPLITS, Data, Limit, Source, Task
 
 __all__ = ["NONE", "Loaded", "find_suite", "load_suite", "load_task", "read_suite", "shipped_suites"]
@@ -26,6 +27,14 @@ __all__ = ["NONE", "Loaded", "find_suite", "load_suite", "load_task", "read_suit
 Table = tuple[Mapping[str, Any], Document, KeyPath]
 """Settings of a recipe, and where they stand."""
 Name = TypeVar("Name")
+
+
+@dataclass(frozen=True)
+class Try:
+    """One recipe of a stage, and what in it is a value of a sweep."""
+
+    recipe: Recipe
+    values: Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,18 +95,36 @@ class Loaded:
         """The recipe of a task."""
         return self._recipe(name, self._task_tables(name))
 
-    def target_recipe(self, name: str) -> Recipe:
-        """The recipe that a target is tuned with: the task's, and what the suite says of the target."""
+    def target_recipe(self, name: str, swept: Sequence[Table] = ()) -> Recipe:
+        """The recipe that a target is tuned with: the task's, what the suite says of the target, a value of a sweep."""
         said = self.suite.target.get(name)
         own = [] if said is None else [(said.own_recipe, self.document, ("target", name, "recipe"))]
-        return self._recipe(name, [*self._task_tables(name), *own])
+        return self._recipe(name, [*self._task_tables(name), *own, *swept])
 
-    def stage_recipe(self, row: str, number: int) -> Recipe:
-        """The recipe of one stage of a row, from 0."""
+    def stage_recipe(self, row: str, number: int, swept: Sequence[Table] = ()) -> Recipe:
+        """The recipe of one stage of a row, from 0, with a value of a sweep."""
         name = row if row in self.said else row.rpartition(AT)[0]
         if name not in self.said:
             return self.recipe_of(row)
-        return self._recipe(name, self._stage_tables(name, number))
+        return self._recipe(name, [*self._stage_tables(name, number), *swept])
+
+    def target_sweep(self, name: str) -> tuple[Values, KeyPath]:
+        """(what is swept in a target's own tuning, where the suite says that)."""
+        names = dict.fromkeys((name, self.tasks[name].tune_on or name))
+        return target_sweep(self.suite, self.profile, self.profile_name, names)
+
+    def target_tries(self, name: str) -> tuple[Try, ...]:
+        """The recipes that a target is tuned with, of which one is chosen; one where nothing is swept."""
+        sweep, path = self.target_sweep(name)
+        return self._tries(partial(self.target_recipe, name), sweep, path)
+
+    def stage_tries(self, row: str, number: int) -> tuple[Try, ...]:
+        """The same of one stage of a row."""
+        return self._tries(partial(self.stage_recipe, row, number), self.stages(row)[number].sweep, ())
+
+    def _tries(self, recipe: Callable[[Sequence[Table]], Recipe], sweep: Values, path: KeyPath) -> tuple[Try, ...]:
+        tried = combinations(sweep) or ({},)
+        return tuple(Try(recipe([(values, self.document, path)] if values else ()), values) for values in tried)
 
     def _recipe(self, name: str, tables: Iterable[Table]) -> Recipe:
         """Tables put together, the later over the earlier."""

@@ -71,6 +71,8 @@ class Training(Spec):
     """The recipe's `freeze`."""
     lora: Lora | None = None
     """The recipe's `lora`."""
+    sweep: dict[str, Any] = {}
+    """Settings of the recipe with several values each: `{ learning_rate = [1e-5, 3e-5] }`; one is chosen on dev."""
 
     def rules(self) -> None:
         """Sizes are sizes; nothing is said twice."""

@@ -10,6 +10,7 @@ from xharness.spec.parse import Document
 from xharness.spec.rows import intermediates_of, rows_of
 from xharness.spec.stage import Stage, Target
 from xharness.spec.suite import Suite
+from xharness.spec.sweep import sweep_problems
 
 
 def stage_problems(suite: Suite, document: Document, tasks: Collection[str] | None) -> Iterator[Problem]:
@@ -83,3 +84,4 @@ def _stage(
         yield document.problem((*path, "share_head"), "there is one task only, and nobody to share a head with.")
     yield from language_problems(stage.languages or None, document, (*path, "languages"), False)
     yield from layer_problems(stage.own_recipe, document, (*path, "recipe"))
+    yield from sweep_problems(stage.sweep, document, (*path, "sweep"), stage.own_recipe)

@@ -36,7 +36,7 @@ class Checkpoint(Spec):
     hub: str | None = Field(default=None, pattern=HUB_ID)
     path: str | None = None
     builtin: str | None = None
-    step: str | None = Field(default=None, pattern=r"^tune-[0-9a-f]+$")
+    step: str | None = Field(default=None, pattern=r"^(tune|choose)-[0-9a-f]+$")
     """A tuned model of the store by its key, as `xharness why` and `store ls` show it."""
     run: str | None = Field(default=None, pattern=r"^([^:]*:)?[^:]+$")
     """A tuned model of a stored run: `RUN:ROW` for a row's intermediate, `RUN:CELL` for a cell's own (kept by
@@ -187,6 +187,8 @@ class Profile(Spec):
     """Recipe settings for every task."""
     task: dict[str, dict[str, Any]] = {}
     """Recipe settings of one task, by its name."""
+    sweep: dict[str, Any] | None = None
+    """In place of the suite's `sweep`; an empty table is none."""
     threads: int | None = Field(default=None, gt=0)
     """Processor threads of one worker; counts nowhere, divides the machine."""
     device_tokens: int | None = Field(default=None, gt=0)
@@ -217,6 +219,9 @@ class Suite(Spec):
     mark: tuple[Mark, ...] = ()
     recipe: dict[str, dict[str, Any]] = {}
     """Recipe settings of one task, by its name."""
+    sweep: dict[str, Any] = {}
+    """Settings of the recipe with several values each, tried in every target's own tuning and chosen on English dev:
+    `learning_rate = [1e-5, 2e-5, 5e-5]`. A table with a target's name is in place of them for that target."""
     profile: dict[str, Profile] = {}
     baselines: tuple[str, ...] = ()
     """Baseline files shown with --baselines."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from xharness.steps.choose import Choose
 from xharness.steps.context import StepContext
 from xharness.steps.embed import Embed
 from xharness.steps.embed_texts import EmbedTexts
@@ -14,7 +15,7 @@ from xharness.steps.tune import Tune
 
 __all__ = ["AnyWork", "StepContext", "perform"]
 
-AnyWork = Encode | Tune | Evaluate | Embed | Mine | EmbedTexts
+AnyWork = Encode | Tune | Choose | Evaluate | Embed | Mine | EmbedTexts
 
 
 def perform(work: AnyWork, context: StepContext) -> dict[str, Any]:
@@ -28,6 +29,10 @@ def perform(work: AnyWork, context: StepContext) -> dict[str, Any]:
             from xharness.steps.tuning import tune
 
             return tune(work, context)
+        case Choose():
+            from xharness.steps.choosing import choose
+
+            return choose(work, context)
         case Evaluate():
             from xharness.steps.evaluation import evaluate
 

@@ -24,3 +24,5 @@ class StepContext:
     """Takes `done`, `total`, `unit`, and sometimes `tokens_per_second` and `note`."""
     measure: Report | None = None
     """Takes what a tracker is told of a training, as events; None where nobody tracks."""
+    diverged: frozenset[str] = frozenset()
+    """Keys of parents that diverged and have no output, for a kind of step that spares those."""

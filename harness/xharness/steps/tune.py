@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from xharness.metrics import metric
 from xharness.spec.base import Spec
 from xharness.spec.recipe import Recipe
 from xharness.spec.stage import Sampling, Size
@@ -62,6 +63,12 @@ class Tune(Work):
     head_from: str | None = None
     """The parent's head that the first task's begins with; a fresh one if none."""
     seed: int = 0
+
+    @property
+    def higher_dev_is_better(self) -> bool:
+        """Whether a high dev score is a good one, as the training puts those of its tasks together."""
+        scored = [self.select_on.task] if self.select_on else [trained.task for trained in self.tasks if trained.dev]
+        return any(metric(task.metric).higher_is_better for task in scored)
 
     def ingredients(self) -> dict[str, Any]:
         """The recipe but for what the encoded splits tell already, and what counts of every task."""

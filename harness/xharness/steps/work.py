@@ -48,6 +48,8 @@ class Work(Spec):
     """Fields that the kind did not have at first: they count where they are set, so that older keys stay."""
     ACCELERATED: ClassVar[bool] = True
     """Whether it uses a GPU where there is one; other steps run on the processor beside it."""
+    SPARES_DIVERGED: ClassVar[bool] = False
+    """Whether it does without those of the steps it needs that diverged."""
 
     checkpoint: Checkpoint
     identity: str

@@ -188,7 +188,7 @@ def rubbish(store: Store, keep: Sequence[str] = (), ends_only: bool = False) -> 
     found = Rubbish(steps=[s for s in steps if s.key not in wanted])
     if ends_only:
         busy = in_use(store.root)
-        below = [s for s in steps if s.kind in ("encode", "tune", "embed") and not s.dropped]
+        below = [s for s in steps if s.kind in ("encode", "tune", "choose", "embed") and not s.dropped]
         found.models = [s for s in below if s.key in wanted and s.key not in busy]
     stored = {s.key for s in steps}
     for path in sorted((store.root / "scratch").glob("*")):

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from xharness.adapter import Feature, FreshTargets, WholeBatch
-from xharness.errors import HarnessError, Problem
+from xharness.errors import Diverged, Problem
 from xharness.spec.recipe import Recipe
 from xharness.store.files import broken, read_json, seal, sync, write_json
 from xharness.training.batches import Batches
@@ -137,7 +137,7 @@ class Training(Trainer):
         since = "" if self.machine.device.type == "cpu" else f", or one of the {LOOK - 1} steps before"
         what = f"diverged: the loss of step {step} of {self.state.max_steps} ({task}){since} is not a number."
         hint = 'Lower the learning rate, or set precision = "fp32" in the recipe.'
-        raise HarnessError(Problem("training", what, hint))
+        raise Diverged(Problem("training", what, hint))
 
     def losses(self) -> dict[str, tuple[float, int]]:
         """Task -> sum of the losses of its steps, and their number; of those before a resume too."""
