@@ -16,11 +16,13 @@ class Lora(Spec):
     """
 
     rank: int = Field(default=8, gt=0)
+    """Of the low-rank weights."""
     alpha: float = Field(default=16.0, gt=0)
     """The update is scaled by alpha / rank."""
     modules: tuple[str, ...] | None = None
     """Ends of the names of the linear layers that get one; those that peft has for the kind of model when absent."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    """On their inputs."""
     keep: bool = False
     """The small weights are stored instead of a whole encoder, and put on what they were trained on when they are read;
     if not, they are merged into the encoder at the end of the training."""
@@ -30,9 +32,11 @@ class Recipe(Spec):
     """The training settings of a task; every one of them counts in the content key."""
 
     epochs: float = Field(default=3, gt=0)
+    """Times that every example is seen."""
     steps: int | None = Field(default=None, gt=0)
     """Optimiser steps, instead of epochs."""
     learning_rate: float = Field(default=2e-5, gt=0)
+    """The highest, after the warm-up."""
     head_learning_rate: float | None = Field(default=None, gt=0)
     """Of the heads, where it is not the encoder's."""
     layer_decay: float = Field(default=1.0, gt=0, le=1)
@@ -43,10 +47,13 @@ class Recipe(Spec):
     warmup: float = Field(default=0.0, ge=0)
     """Below 1 a share of all steps, otherwise a number of steps."""
     weight_decay: float = Field(default=0.0, ge=0)
+    """Decoupled (AdamW)."""
     clip: float = Field(default=1.0, ge=0)
     """Bound on the gradient's norm; 0 is none."""
     adam_epsilon: float = Field(default=1e-8, gt=0)
+    """Of AdamW."""
     schedule: Literal["linear", "constant", "cosine"] = "linear"
+    """Of the learning rate after the warm-up."""
     max_length: int = Field(default=128, ge=8)
     """Sub-word tokens of one input, special tokens included."""
     doc_stride: int = Field(default=128, ge=1)
@@ -63,6 +70,7 @@ class Recipe(Spec):
     """What is not trained: the embeddings; those and so many of the lowest layers; the whole encoder, which makes the
     training a probe."""
     lora: Lora | None = None
+    """Low-rank weights in place of the whole encoder."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """`auto` is bf16 on GPUs that have it in hardware, else fp32."""
 

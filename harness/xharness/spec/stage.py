@@ -17,6 +17,7 @@ class Sampling(Spec):
     """
 
     by: Literal["proportional", "uniform"] = "proportional"
+    """`proportional` to the sizes, or `uniform`."""
     cap: int | None = Field(default=None, gt=0)
     """Examples of one task at the most."""
     temperature: float | None = Field(default=None, gt=0)
@@ -62,11 +63,13 @@ class Training(Spec):
     size: Sizes = ()
     """Examples of each task: chosen by the seed, the smaller ones among the larger. Several sizes make several rows."""
     sampling: Annotated[Sampling, BeforeValidator(_by, json_schema_input_type=str | Sampling)] = Sampling()
+    """How often each of several tasks is drawn."""
     share_head: bool = False
     """Tasks with the same adapter and labels are trained with one head."""
     select_on: str = ""
     """The task on whose dev set states are compared; the stage's own tasks if not said."""
     recipe: dict[str, Any] = {}
+    """Settings of the recipe, over those of the tasks."""
     freeze: Literal["nothing", "embeddings", "encoder"] | int | None = None
     """The recipe's `freeze`."""
     lora: Lora | None = None
@@ -93,6 +96,7 @@ class Stage(Training):
     """One stage of a chain."""
 
     tasks: tuple[str, ...] = Field(min_length=1)
+    """Names of tasks that are trained together."""
 
 
 class Target(Training):
@@ -108,7 +112,9 @@ class Intermediate(Training):
     """A row of the board: one stage, or several one after the other."""
 
     title: str = ""
+    """What the board calls it."""
     tasks: tuple[str, ...] = ()
+    """Names of tasks that are trained together."""
     stages: tuple[str | Stage, ...] = ()
     """Each a task by its name, or a table."""
 

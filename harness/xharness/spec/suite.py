@@ -33,16 +33,22 @@ class Checkpoint(Spec):
     """Where training begins: exactly one of hub, path, builtin, step, run."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]*$")
+    """By which cells and the board call it."""
     hub: str | None = Field(default=None, pattern=HUB_ID)
+    """Repository on the Hub."""
     path: str | None = None
+    """Folder with a model that transformers loads."""
     builtin: str | None = None
+    """An encoder of the package: `tiny`."""
     step: str | None = Field(default=None, pattern=r"^(tune|choose)-[0-9a-f]+$")
     """A tuned model of the store by its key, as `xharness why` and `store ls` show it."""
     run: str | None = Field(default=None, pattern=r"^([^:]*:)?[^:]+$")
     """A tuned model of a stored run: `RUN:ROW` for a row's intermediate, `RUN:CELL` for a cell's own (kept by
     `--keep all`); `latest` is the newest run."""
     revision: str | None = None
+    """Commit or branch on the Hub."""
     retrieval: Retrieval = Retrieval()
+    """How sentences are embedded."""
     languages: dict[str, str] = {}
     """For models that are told the language of a text (XLM, X-MOD): the one to say in place of one they lack."""
     remote_code: bool = False
@@ -67,23 +73,30 @@ class Grid(Spec):
     """intermediates x targets x checkpoints x seeds, less what is excluded."""
 
     intermediates: tuple[str, ...] = ("none",)
+    """Rows of the board: names of tasks or of `[intermediate.NAME]`, and `none`."""
     targets: tuple[str, ...]
+    """Columns of the board: names of tasks."""
     checkpoints: tuple[str, ...] | None = None
     """Names of checkpoints; all of the suite's when absent."""
     seeds: Seeds = (0,)
+    """Each cell is run under each of them."""
     include: tuple[str, ...] = ("*",)
     """Patterns over cell ids such as `squad_v1->*`; a cell must match one."""
     exclude: tuple[str, ...] = ()
+    """Patterns of cells that are left out: `squad_*->panx`."""
 
 
 class Mixture(Spec):
     """An intermediate of one stage with several tasks, as it was written before there were stages."""
 
     title: str = ""
+    """What the board calls it."""
     tasks: tuple[str, ...] = Field(min_length=2)
+    """Names of tasks."""
     cap: int | None = Field(default=None, gt=0)
     """Examples of one task at the most."""
     recipe: dict[str, Any] = {}
+    """Settings of its recipe."""
 
     @property
     def intermediate(self) -> Intermediate:
@@ -97,6 +110,7 @@ class Mark(Spec):
     cells: str
     """Pattern over cell ids, such as `ccg->*`."""
     skip: bool = False
+    """Cells are skipped."""
     skipif: str | None = None
     """Skip when this holds: `missing(PATH)`, `no_gpu`, `offline`, `profile(NAME)`, joined by and/or/not."""
     xfail: bool = False
@@ -104,6 +118,7 @@ class Mark(Spec):
     name: str | None = None
     """A mark of your own, for -m."""
     reason: str = ""
+    """Why; shown with the cells."""
 
     def rules(self) -> None:
         """It says something, and why it hides a failure."""
@@ -137,8 +152,11 @@ class Expect(Spec):
     """Bound the score itself, its difference from `chance`, or from a row: `none` is the one without an intermediate.
     With `at_least = 0` the row stands above that other one."""
     at_least: float | None = None
+    """The lower bound, in points."""
     at_most: float | None = None
+    """The upper bound, in points."""
     reason: str = ""
+    """Why it is expected; shown when it fails."""
 
     def rules(self) -> None:
         """It is about cells or about rows, and it has a bound."""
@@ -167,6 +185,7 @@ class AnalysisOf(Spec):
     kind: str
     """An analysis: `slices`, `families`, …, or one of yours."""
     title: str = ""
+    """Of its page."""
     options: dict[str, Any] = {}
     """Settings of the analysis, checked by it."""
 
@@ -179,10 +198,15 @@ class Profile(Spec):
     comparable: bool = True
     """False: never ranked against published numbers."""
     checkpoints: tuple[str, ...] | None = None
+    """Those of the suite that are run."""
     intermediates: tuple[str, ...] | None = None
+    """Rows, in place of those of the grid."""
     targets: tuple[str, ...] | None = None
+    """Columns, in place of those of the grid."""
     seeds: Seeds | None = None
+    """In place of those of the grid."""
     limit: Limit = Limit()
+    """Caps on the examples of every task."""
     recipe: dict[str, Any] = {}
     """Recipe settings for every task."""
     task: dict[str, dict[str, Any]] = {}
@@ -199,33 +223,42 @@ class Suite(Spec):
     """One suite file, `extends` resolved."""
 
     title: str
+    """What the board is called."""
     scheme: str = ""
     """Name of a scheme in `suites/schemes/`, or a TOML file: how targets are grouped and averaged.
 
     Without one the average is the plain mean over the suite's own targets, grouped as their tasks say.
     """
     default_profile: str | None = None
+    """The profile that is run when none is said; without it the first."""
     tasks: tuple[str, ...] = ()
     """Further task files or folders, relative to the suite; `tasks/` beside it and the built-in ones are known."""
     plugins: tuple[str, ...] = ()
     """Python files with adapters of your own."""
     checkpoint: tuple[Checkpoint, ...] = ()
+    """Pretrained encoders, `[[checkpoint]]` each."""
     grid: Grid
+    """What is run: rows, columns, seeds."""
     intermediate: dict[str, Intermediate] = {}
     """Rows of the board that are more than one task in English."""
     target: dict[str, Target] = {}
     """How a target is tuned, where it is not on its own English data alone."""
     mixture: dict[str, Mixture] = {}
+    """Several tasks trained together in proportion to their sizes; `intermediate` says the same and more."""
     mark: tuple[Mark, ...] = ()
+    """Labels, skips and expected failures of cells, `[[mark]]` each."""
     recipe: dict[str, dict[str, Any]] = {}
     """Recipe settings of one task, by its name."""
     sweep: dict[str, Any] = {}
     """Settings of the recipe with several values each, tried in every target's own tuning and chosen on English dev:
     `learning_rate = [1e-5, 2e-5, 5e-5]`. A table with a target's name is in place of them for that target."""
     profile: dict[str, Profile] = {}
+    """Sizes of the suite by name."""
     baselines: tuple[str, ...] = ()
     """Baseline files shown with --baselines."""
     expect: tuple[Expect, ...] = ()
+    """Bounds on scores and differences, judged after the run, `[[expect]]` each."""
     analysis: tuple[AnalysisOf, ...] = ()
     """What is asked of the run."""
     citation: str = ""
+    """Shown with the suite."""

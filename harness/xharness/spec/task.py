@@ -171,8 +171,11 @@ class Data(Spec):
     """The sources of each split; one table or several (`[[data.train]]`), which are concatenated."""
 
     train: Sources = ()
+    """The split that is trained on."""
     dev: Sources = ()
+    """The split that chooses."""
     test: Sources = ()
+    """The split that is scored, in every language."""
     pool: Annotated[Sources, AfterValidator(_for_all_languages)] = ()
     """Of a ranking task: candidates beside those among its test rows; one set for all languages, without `{lang}`."""
 
@@ -183,6 +186,7 @@ class Limit(Spec):
     train: int | None = Field(default=None, gt=0)
     """Examples of the train split."""
     dev: int | None = Field(default=None, gt=0)
+    """Examples of the dev split."""
     test: int | None = Field(default=None, gt=0)
     """Examples of the test split, per language."""
     tokens: int | None = Field(default=None, gt=0)
@@ -193,22 +197,32 @@ class TaskProfile(Spec):
     """What a named profile changes in a task."""
 
     languages: tuple[str, ...] | None = None
+    """In place of the task's."""
     data: Data | None = None
     """Replaces the splits that it names."""
     columns: dict[str, ColumnPath] | None = None
+    """In place of the task's."""
     codes: dict[str, str] | None = None
+    """In place of the task's."""
     options: dict[str, Any] = {}
+    """Over those of the task."""
     recipe: dict[str, Any] = {}
+    """Over that of the task."""
     limit: Limit = Limit()
+    """Over those of the task."""
     tune_on: str | None = None
+    """In place of the task's."""
     tune_first: tuple[str, ...] | None = None
+    """In place of the task's."""
 
 
 class Task(Spec):
     """One data set with its adapter, columns, metric, languages and recipe."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.]*$")
+    """By which suites call it; that of its file."""
     title: str
+    """What the board calls it."""
     adapter: str
     """The task family: classification, tagging, question_answering, multiple_choice, retrieval, or one of yours."""
     counts_as: str = ""
@@ -243,16 +257,23 @@ class Task(Spec):
     columns: dict[str, ColumnPath] = {}
     """The adapter's column names to the data's."""
     data: Data = Data()
+    """Where its splits are."""
     options: dict[str, Any] = {}
     """Settings of the adapter, checked by it."""
     recipe: dict[str, Any] = {}
+    """How it is trained."""
     limit: Limit = Limit()
+    """Caps on the examples of its splits."""
     licence: str = ""
+    """Of the data."""
     citation: str = ""
+    """Of the data set."""
     tags: tuple[str, ...] = ()
     """Words that -k can select by."""
     note: str = ""
+    """What a reader of the board must know."""
     profile: dict[str, TaskProfile] = {}
+    """What named profiles change, `[profile.NAME]` each."""
 
     def languages_in(self, split: Split) -> tuple[str, ...]:
         """The languages that a split is read in; a pool, which is of all of them, is read once."""
