@@ -247,3 +247,18 @@ def test_the_main_suite_is_eleven_rows_by_nine_targets_in_micro() -> None:
     assert loaded.suite.mixture["all"].tasks == INTERMEDIATES
     assert set(loaded.targets) == set(XTREME)
     assert len(collect(loaded)) == 11 * 9
+
+
+def test_tasks_that_read_the_same_data_read_the_same_columns() -> None:
+    # One that is wrong in a copy fails on real data alone: the miniature's rows have the adapter's own columns.
+    read: dict[tuple[str, str | None, str], dict[str, object]] = {}
+    for name in TASKS:
+        found = task(name)
+        for split in ("train", "dev", "test"):
+            for source in getattr(found.data, split):
+                if source.hub:
+                    place = (source.hub, source.config, found.adapter)
+                    columns = dict(source.columns or found.columns)
+                    first = read.setdefault(place, columns)
+                    same = {key: (value, first[key]) for key, value in columns.items() if key in first}
+                    assert all(one == other for one, other in same.values()), (name, place, same)
