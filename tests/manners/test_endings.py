@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import xharness.cli.showing
+import xharness.api.stored
 from xharness.errors import ExitCode
 
 from .conftest import House
@@ -86,7 +86,7 @@ def test_what_no_command_foresees_is_a_sentence_where_the_system_names_a_file_an
     def fails(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(xharness.cli.showing, "find_run", fails)
+    monkeypatch.setattr(xharness.api.stored, "find_run", fails)
     ended = lived_in("show")
     assert ended.returncode == code
     assert ended.stderr.startswith(said)

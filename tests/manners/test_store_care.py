@@ -41,7 +41,7 @@ def test_ls_of_a_kind_that_does_not_exist_names_those_that_do(lived_in: House) -
     ended = lived_in("store", "ls", "--kind", "bogus")
     assert ended.returncode == 4
     assert ended.stdout == ""
-    assert "--kind 'bogus' is not known. Allowed: encode, tune, evaluate, embed, mine." in ended.stderr
+    assert "--kind 'bogus' is not known. Allowed: encode, tune, choose, evaluate, embed, mine, texts." in ended.stderr
 
 
 @pytest.mark.parametrize("command", ["ls", "du", "check", "gc"])

@@ -29,7 +29,9 @@ def chosen(root: Path, dev: dict[str, float | None], rises: bool = True, diverge
     )
     out = root / "out"
     out.mkdir()
-    made = perform(work, StepContext(lambda key: root / key, out, root, lambda said: None, frozenset(diverged)))
+    made = perform(
+        work, StepContext(lambda key: root / key, out, root, lambda said: None, diverged=frozenset(diverged))
+    )
     assert [str(file.relative_to(out)) for file in out.rglob("*") if file.is_file()] == ["encoder/weights"]
     assert (out / "encoder" / "weights").read_text() == made["tuned"]
     assert [one["key"] for one in made["tried"]] == list(dev)
