@@ -108,6 +108,16 @@ def test_a_run_in_which_nothing_passed_still_has_a_page(ran: Ran) -> None:
     assert "No cell has predictions" in page
 
 
+def test_without_its_suite_a_run_has_a_page_without_the_texts_of_its_examples(ran: Ran, tmp_path: Path) -> None:
+    kept = ran.suite.read_text()
+    ran.suite.unlink()
+    try:
+        command("report", "-o", str(tmp_path / "report.html"), "--store", str(ran.store))
+    finally:
+        ran.suite.write_text(kept)
+    assert "the run&#39;s suite cannot be read" in (tmp_path / "report.html").read_text()
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     if CHROMIUM is None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from xharness.api.stored import find_run, read_board, store_of, suite_of
 from xharness.api.views import BoardView, frame
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from xharness.api.suite import Suite
     from xharness.record import Record
+    from xharness.spec.load import Loaded
     from xharness.store.steps import Store
     from xharness.study import Study
 
@@ -176,20 +177,23 @@ class Run:
     def report(self, answers: bool = True) -> str:
         """The run as one page of HTML that fetches nothing; `answers`: with the suite's analyses.
 
-        UsageError where its suite cannot be read any more.
+        Where the suite cannot be read any more, without them and without the texts of examples.
         """
         from xharness.report.page import report_page
 
-        return report_page(self.study(), read_board(self.folder)[2], answers)
+        return report_page(self._study(suite_of(self.facts)), read_board(self.folder)[2], answers)
 
     def study(self) -> Study:
         """The run as analyses read it; UsageError where its suite cannot be read any more."""
-        from xharness.study import Study
-
         loaded = suite_of(self.facts)
         if loaded is None:
             raise UsageError(f"{self.name}: its suite {self.facts['suite']} cannot be read any more.")
-        return Study(loaded, self.facts, self.records, self.store.path, self.store.manifest)
+        return self._study(loaded)
+
+    def _study(self, loaded: Loaded | None) -> Study:
+        from xharness.study import Study
+
+        return Study(cast("Loaded", loaded), self.facts, self.records, self.store.path, self.store.manifest)
 
 
 def open_run(run: str | os.PathLike[str] | None = None, store: str | os.PathLike[str] = STORE) -> Run:
