@@ -161,13 +161,44 @@ def test_without_the_suite_the_predictions_are_shown_without_inputs(ran: Ran, tm
     assert "gold " in said
 
 
+def test_a_cell_may_name_its_languages_and_right_ones_are_shown_alone(ran: Ran) -> None:
+    held = objects(ran, "none->xnli[tiny-0][de, zh]", "--right")
+    assert {one["language"] for one in held} == {"de", "zh"}
+    assert all(one["right"] for one in held)
+    assert "exclude each other" in look(ran, "none->xnli", "--right", "--wrong", code=4)
+
+
+def test_a_hub_that_cannot_be_reached_is_asked_once_and_the_predictions_are_shown(ran: Ran, monkeypatch) -> None:
+    import xharness as xh
+    from xharness.errors import Problem, Unreachable
+    from xharness.look import predictions as module
+
+    run, asked = xh.open(ran.store), []
+
+    def gone(*given: object) -> list:
+        asked.append(given)
+        raise Unreachable(Problem("the Hub", "cannot be reached."))
+
+    study = run.study()
+    remote = study.loaded.tasks["xnli"].data.test[0].model_copy(update={"hub": "some/where", "builtin": None})
+    task = study.loaded.tasks["xnli"]
+    data = task.data.model_copy(update={"test": (remote,)})
+    study.loaded.tasks["xnli"] = task.model_copy(update={"data": data})
+    monkeypatch.setattr(module, "examples", gone)
+    cell = next(c for c in run.facts["cells"] if c["name"] == "none->xnli[tiny-0]")
+    found = module.predictions(cell, run.facts, study.folder, study.loaded)
+    assert len(asked) == 1
+    assert found.notes[0] == "without inputs: the Hub: cannot be reached."
+    assert found.rows[0].prediction
+
+
 def prediction(name: str, score: float, right: bool | None) -> Prediction:
     return Prediction(name, "de", {}, "a", "b", score, right)
 
 
 def test_nothing_is_wrong_where_nothing_is_simply_right() -> None:
     rows = [prediction("a", 0.3, None), prediction("b", 0.0, False), prediction("c", 100.0, True)]
-    assert [row.id for row in chosen(rows, Wanted(wrong=True))] == ["b"]
+    assert [row.id for row in chosen(rows, Wanted(right=False))] == ["b"]
     assert [row.id for row in chosen(rows, Wanted(by_score=True, limit=2))] == ["b", "a"]
 
 

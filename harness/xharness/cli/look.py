@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,13 +20,14 @@ FIRST = 20
 def look(
     cell: Annotated[
         str,
-        typer.Argument(metavar="CELL", help="A cell of the run: 'squad_v1->xquad', 'none->xnli[tiny-0]'."),
+        typer.Argument(metavar="CELL", help="A cell of the run: 'squad_v1->xquad', 'none->xnli[tiny-0][de]'."),
     ],
     language: Annotated[
         list[str] | None,
         typer.Option("--language", "-l", help="Only this language.", autocompletion=completion.languages),
     ] = None,
     wrong: Annotated[bool, typer.Option("--wrong", help="Only what is wrong.")] = False,
+    right: Annotated[bool, typer.Option("--right", help="Only what is right.")] = False,
     against: Annotated[
         str | None,
         typer.Option("--against", metavar="ROW", help="What this row and that intermediate do not both get right."),
@@ -54,6 +56,8 @@ def look(
 
     if form != "terminal" and form not in FORMATS:
         raise UsageError(f"--format '{form}' is not known. Allowed: terminal, {', '.join(FORMATS)}.")
+    if wrong and right:
+        raise UsageError("--wrong and --right exclude each other.")
     if sort not in (None, "score"):
         raise UsageError(f"--sort '{sort}' is not known. Allowed: score.")
     writable("--output", output)
@@ -61,10 +65,11 @@ def look(
     facts, _ = read_run(folder)
     load_plugins(facts.get("plugins", ()))
     loaded = suite_of(facts)
-    held, languages = cell_named(cell, facts["cells"]), tuple(language or ())
+    cell, spoken = with_languages(cell)
+    held, languages = cell_named(cell, facts["cells"]), (*(language or ()), *spoken)
     ours = predictions(held, facts, store_of(folder).path, loaded, languages)
     most = limit or (FIRST if form == "terminal" and sample is None and output is None else None)
-    wanted = Wanted(wrong, sort == "score", sample, seed, most)
+    wanted = Wanted(False if wrong else True if right else None, sort == "score", sample, seed, most)
     about: dict[str, Any] = {"cell": held["name"], "title": facts["title"], "note": facts.get("note", ""),
                              "examples": len(ours.rows), "notes": ours.notes, "row": held["intermediate"]}  # fmt: skip
     rows: list[Any]
@@ -81,6 +86,12 @@ def look(
         write(output, text) if output else print(text, end="")
         return
     _show(rows, about, output)
+
+
+def with_languages(cell: str) -> tuple[str, tuple[str, ...]]:
+    """`none->xnli[tiny-0][de,sw]` as the cell and its languages."""
+    found = re.fullmatch(r"(.+\])\[([^\[\]]+)\]", cell)
+    return (found[1], tuple(part.strip() for part in found[2].split(","))) if found else (cell, ())
 
 
 def _show(rows: list[Any], about: dict[str, Any], output: Path | None) -> None:

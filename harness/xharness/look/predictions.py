@@ -12,7 +12,7 @@ import numpy as np
 
 from xharness.adapter import Case, Example, Line, ShowsPredictions, load_adapter, unfolded
 from xharness.data.examples import examples
-from xharness.errors import HarnessError, UsageError, nearest
+from xharness.errors import HarnessError, Unreachable, UsageError, nearest
 from xharness.metrics import metric
 from xharness.spec.load import Loaded
 from xharness.spec.task import POOL, Limit, Task
@@ -21,8 +21,14 @@ FIRST = ("map_at_", "mrr_at_", "recall_at_")
 """Metrics of rankings: right is what has a right candidate first."""
 
 
-Known = dict[tuple[str, str], dict[str, Example]]
-"""(target, language) -> id -> example."""
+@dataclass
+class Known:
+    """Examples that were read, for further cells of a run."""
+
+    examples: dict[tuple[str, str], dict[str, Example]] = field(default_factory=dict)
+    """(target, language) -> id -> example."""
+    unreachable: str = ""
+    """Why the Hub cannot be asked: it is not asked again, for every question would wait."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,7 @@ def predictions(
     for language in languages:
         if language not in there:
             raise UsageError(f"{cell['name']} has no predictions in '{language}'. {nearest(language, there)}")
-    reader = _Reader(cell["target"], run, loaded, {} if known is None else known)
+    reader = _Reader(cell["target"], run, loaded, Known() if known is None else known)
     labels = json.loads((folder(cell["key"]) / "scores.json").read_text(encoding="utf-8")).get("labels")
     rule = metric(run["tasks"][cell["target"]]["metric"])
     parts = np.column_stack([table[f"{rule.name}/{part}"].to_numpy() for part in rule.parts])
@@ -160,14 +166,22 @@ class _Reader:
 
     def _examples(self, language: str) -> dict[str, Example]:
         place = self.target, language
-        if place not in self._held:
-            self._held[place] = {}
+        held = self._held.examples
+        if place not in held:
+            held[place] = {}
             if self.task is not None and self.loaded is not None:
+                remote = any(source.hub for source in self.task.data.test)
+                if remote and self._held.unreachable:
+                    self._lacking[self._held.unreachable] = None
+                    return held[place]
                 try:
-                    self._held[place] = self._read(self.task, self.loaded.limit_of(self.target), language)
+                    held[place] = self._read(self.task, self.loaded.limit_of(self.target), language)
                 except HarnessError as error:
-                    self._lacking[error.problems[0].where + ": " + error.problems[0].what] = None
-        return self._held[place]
+                    why = f"{error.problems[0].where}: {error.problems[0].what}"
+                    self._lacking[why] = None
+                    if remote and isinstance(error, Unreachable):
+                        self._held.unreachable = why
+        return held[place]
 
     def _read(self, task: Task, limit: Limit, language: str) -> dict[str, Example]:
         split, spoken = (POOL, task.languages_in(POOL)[0]) if language == POOL else ("test", language)

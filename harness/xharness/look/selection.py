@@ -14,7 +14,8 @@ from xharness.look.predictions import Prediction, Predictions
 class Wanted:
     """Which predictions are looked at, and in which order."""
 
-    wrong: bool = False
+    right: bool | None = None
+    """What is right (True) or wrong (False) alone; all if not said."""
     by_score: bool = False
     """The worst first."""
     sample: int | None = None
@@ -24,7 +25,7 @@ class Wanted:
 
 def chosen(rows: Sequence[Prediction], wanted: Wanted) -> list[Prediction]:
     """Those that are wanted."""
-    kept = [row for row in rows if not wanted.wrong or row.right is False]
+    kept = [row for row in rows if wanted.right is None or row.right is wanted.right]
     if wanted.sample is not None and wanted.sample < len(kept):
         places = sorted(random.Random(wanted.seed).sample(range(len(kept)), wanted.sample))
         kept = [kept[place] for place in places]

@@ -103,7 +103,7 @@ def _answers(study: Study) -> Sequence[Answered]:
 def wrong_predictions(study: Study) -> list[Wrong]:
     """Of the cells of the first seed some wrong predictions each, drawn at random."""
     run, found = study.run, list[Wrong]()
-    known: Known = {}
+    known = Known()
     first = min(run["seeds"], default=0)
     passed = [c for c in run["cells"] if c["key"] and c["seed"] == first and c["status"] in ("passed", "xpassed")]
     for cell in passed[:CELLS]:
@@ -112,7 +112,7 @@ def wrong_predictions(study: Study) -> list[Wrong]:
         except HarnessError as error:
             found.append(Wrong(cell["name"], (), 0, (str(error),)))
             continue
-        wrong = chosen(held.rows, Wanted(wrong=True))
+        wrong = chosen(held.rows, Wanted(right=False))
         shown = tuple(chosen(wrong, Wanted(sample=SAMPLED)))
         found.append(Wrong(cell["name"], shown, len(wrong), held.notes if shown else ()))
     return found

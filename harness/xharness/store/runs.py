@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from xharness.errors import Problem, StoreError, UsageError, nearest
+from xharness.errors import Problem, StoreError, UsageError, listed, nearest
 from xharness.record import Record
 from xharness.store.files import held, read_json, sha256, sync, told, write_json
 
@@ -118,7 +118,7 @@ def cell_named(name: str, cells: Sequence[Mapping[str, Any]]) -> Mapping[str, An
     if not found:
         raise UsageError(f"the run has no cell '{name}'. {nearest(name, [c['name'] for c in cells])}")
     if len(found) > 1:
-        raise UsageError(f"'{name}' is the name of {len(found)} cells; say which: {nearest(name, names)}")
+        raise UsageError(f"'{name}' is the name of {len(found)} cells. Say which one: {listed(names)}.")
     if not found[0]["key"]:
         why = f": {found[0]['reason']}" if found[0].get("reason") else ""
         raise UsageError(f"{names[0]} did not pass ({found[0]['status']}){why}")
