@@ -111,13 +111,14 @@ def save(result: Any, model: str, revision: str, checkpoint: Mapping[str, Any], 
     """Write a TaskResult under a model's name by mteb's own `ResultCache`; the file."""
     from mteb.cache import ResultCache
     from mteb.models import ModelMeta
+    from mteb.models.model_meta import ScoringFunction
 
     about: dict[str, Any] = {"name": model, "revision": revision, "framework": ["PyTorch", "Transformers"]}
     if checkpoint.get("hub"):
         about["adapted_from"] = checkpoint["hub"]
     how = checkpoint.get("retrieval") or {}
     about["use_instructions"] = bool(how.get("prefix"))
-    about["similarity_fn_name"] = "cosine"
+    about["similarity_fn_name"] = ScoringFunction.COSINE
     # Of a model's own page nothing is known here, and what is not known stays empty.
     meta = ModelMeta.create_empty(about)
     cache = ResultCache(folder)
