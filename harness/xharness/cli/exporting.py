@@ -92,8 +92,9 @@ def _mteb(found: Path, folder: Path | None, checkpoint: str | None, intermediate
         if not records:
             raise UsageError(f"--{name} {value}: the run has no such row. {nearest(str(value), known)}")
     written, other = write_results(facts, records, store_of(found), folder)
-    models = {one.model for one in written}
-    print(f"{len(written)} result files of {len(models)} models in {folder}: mteb.ResultCache({str(folder)!r})")
+    files, models = len(written), len({one.model for one in written})
+    said = f"{files} result file{'s' * (files > 1)} of {models} model{'s' * (models > 1)}"
+    print(f"{said} in {folder}: mteb.ResultCache({str(folder)!r})")
     if not facts["comparable"]:
         print(f"not comparable with published numbers ({facts['note'] or facts['profile']}); the models' names say so")
     for lost in sorted({name for one in written for name in one.left_out}):
