@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "check": ("checking", "check", "Check all that can be known of a suite without training."),
     "store": ("store", "app", "Look after the store: ls, du, check, gc."),
     "compare": ("compare", "compare", "Compare rows of runs or published ones, with intervals and corrected tests."),
-    "export": ("exporting", "export", "Write a stored row in XTREME's submission layout."),
+    "export": ("exporting", "export", "Write a stored row in XTREME's submission layout, or for mteb."),
     "score": ("score", "score", "Score a folder in XTREME's submission layout."),
     "new": ("new", "app", "Write a commented suite or task to start from."),
     "schema": ("schema", "schema", "Print the JSON Schema of suites or tasks, for editors."),
