@@ -79,7 +79,7 @@ def test_a_size_is_replicated_within_its_margin_contradicted_beyond_it_and_else_
     assert judged(study, **claim, paper=40.0, margin=8.0)[0]["its size"] == "contradicted"
     row, answer = judged(study, **claim, paper=18.0, margin=0.0)
     assert row["its size"] == "undecided"
-    assert "Of the sizes of 1 of them, as the paper gives them, 1 undecided." in answer.sentences
+    assert "These are verdicts on the direction. Of the sizes that the paper gives 1 undecided." in answer.sentences
     assert judged(study, **claim)[0]["its size"] is None
 
 

@@ -237,9 +237,7 @@ def _words(study: Study, judged: Sequence[Judgement]) -> tuple[str, ...]:
     sizes = Counter(one.size for one in judged if one.size)
     if sizes:
         told = [f"{n} {name}" for name in ("replicated", "contradicted", "undecided") if (n := sizes[name])]
-        said.append(
-            f"These are verdicts on the direction; of {sizes.total()} sizes that the paper gives {listed(told)}."
-        )
+        said.append(f"These are verdicts on the direction. Of the sizes that the paper gives {listed(told)}.")
     if not study.run.get("comparable", True):
         said.append(
             "None of this bears on the paper: this profile is not comparable with published numbers, and its verdicts "
