@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "run": ("running", "run", "Run a suite: reuse what is stored, make what is missing, show the board."),
     "list": ("listing", "list_cells", "List the cells of suites with their ids."),
     "plan": ("planning", "plan", "Show the steps of a run, what is shared and stored, and what is left to do."),
+    "status": ("status", "status", "Say what the runs under way are doing, from another shell."),
     "show": ("showing", "show", "Show the board of a stored run again."),
     "look": ("look", "look", "Look at the examples behind a score: input, gold, prediction, outcome."),
     "report": ("report", "report", "Write a stored run as one HTML page to send around."),
