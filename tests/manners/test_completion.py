@@ -21,7 +21,7 @@ def offered(house: House, *words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("s",), {"show", "store", "score", "schema"}),
+        (("s",), {"show", "status", "store", "score", "schema"}),
         (("store", "d"), {"du"}),
         (("run", "sma"), {"small.toml"}),
         (("run", "xtreme-"), {"xtreme-r"}),

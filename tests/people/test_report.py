@@ -166,11 +166,13 @@ def test_sorting_sorts_by_mouse_and_by_keyboard_and_says_so(browser: Any, page: 
     view, _ = opened(browser, page)
     head = view.locator("table.sortable").first.locator("thead th").nth(1)
     head.click()
+    sorts = "way => document.querySelector('table.sortable thead th[aria-sort]')?.getAttribute('aria-sort') === way"
+    view.wait_for_function(sorts, arg="ascending", timeout=20_000)
     one = [float(text.split()[0]) for text in column(view, 1)]
     assert one == sorted(one)
-    assert head.get_attribute("aria-sort") == "ascending"
     head.locator(".dt-column-order").focus() if head.get_attribute("tabindex") is None else head.focus()
     view.keyboard.press("Enter")
+    view.wait_for_function(sorts, arg="descending", timeout=20_000)
     assert [float(text.split()[0]) for text in column(view, 1)] == sorted(one, reverse=True)
     view.close()
 
