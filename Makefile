@@ -23,8 +23,11 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Trainings beside transformers' own examples: CHECKPOINT is a folder or a repository on the Hub.
+# Speed beside what users would use, then dev scores beside transformers' own examples: CHECKPOINT is a folder or a
+# repository on the Hub, from which the data come, too.
 bench: $(READY)
+	@test -n "$(CHECKPOINT)" || { echo "say which encoder: make bench CHECKPOINT=intfloat/multilingual-e5-small"; exit 2; }
+	$(BIN)/python tests/benchmarks/peers.py $(CHECKPOINT)
 	$(BIN)/python tests/benchmarks/parity.py $(CHECKPOINT)
 
 format: $(READY)

@@ -17,7 +17,10 @@ from pydantic import BaseModel
 from xharness.errors import DataError, UsageError, nearest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
@@ -320,6 +323,36 @@ class PooledRetrieval(RetrievalAdapter, Protocol):
 
         `languages` holds the splits of each; the split `pool`, which is of no language, stands under the name `pool`.
         """
+
+
+class TextEmbedding(Protocol):
+    """What embeds texts with a checkpoint."""
+
+    def __call__(self, texts: Sequence[str], candidates: bool = False) -> NDArray[np.float32]:
+        """[texts, hidden], not normalised; `candidates` are what is searched, before which another prefix may stand."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What another evaluator found in one language."""
+
+    score: float
+    """Of the task's metric, 0 to 100."""
+    values: Mapping[str, float]
+    """Whatever else it measures."""
+    n: int
+    """Examples behind it."""
+
+
+@runtime_checkable
+class JudgedElsewhere(Adapter, Protocol):
+    """A family with data and an evaluator of its own, which asks for nothing but embeddings."""
+
+    def made_of(self, task: Task) -> Mapping[str, Any]:
+        """What of data and evaluator can change a score, as JSON values: a commit, a version. It counts in the key."""
+
+    def judge(self, task: Task, embed: TextEmbedding, out: Path) -> Iterator[tuple[str, Judgement | DataError]]:
+        """Language after language: what it found, or what is wrong with its data. `out` takes its own result file."""
 
 
 def installed_adapters() -> dict[str, Any]:

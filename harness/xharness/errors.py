@@ -92,6 +92,12 @@ class StoreError(HarnessError):
     exit_code = ExitCode.FAILED
 
 
+class ClusterError(HarnessError):
+    """A cluster that was joined and can be used no longer; what was finished is stored."""
+
+    exit_code = ExitCode.FAILED
+
+
 SHOWN = 12
 """The most names that a message lists."""
 SHOWN_CHARACTERS = 240
@@ -105,6 +111,11 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     if close:
         return f"Did you mean '{close[0]}'?"
     return f"Allowed: {listed(names, name)}." if names else ""
+
+
+def counted(number: int, what: str) -> str:
+    """So many of it, in words: `1 step`, `3 steps`."""
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def listed(names: Iterable[str], near: str = "", most: int = SHOWN) -> str:

@@ -207,6 +207,8 @@ class SuiteFile(pytest.File):
             max_failures=self.config.getoption("maxfail") or None,
             failed="first" if self.config.getoption("failedfirst", False) else None,
             verbosity=-1,
+            remote=os.environ.get("XHARNESS_REMOTE", ""),
+            remote_read_only=os.environ.get("XHARNESS_REMOTE_READ_ONLY", "").lower() in ("1", "true", "yes"),
         )
         finished = run(request, Console(file=io.StringIO()))
         if finished.exit_code == ExitCode.INTERRUPTED:

@@ -13,6 +13,7 @@ import numpy as np
 from xharness.adapter import Example, unfolded
 from xharness.analysis import Texts
 from xharness.board.grid import languages_of, with_targets
+from xharness.data.carried import carried
 from xharness.data.examples import examples
 from xharness.data.text_vectors import TextVectors, read_vectors
 from xharness.errors import DataError, Problem, listed
@@ -133,6 +134,9 @@ class Study:
 
     def examples(self, target: str, language: str, also: Sequence[str] = ()) -> dict[str, Example]:
         """Id -> example of a target's test split, as the run had them, `also` with other columns of the data."""
+        own = carried(self.run, target, language)
+        if own is not None and not also:
+            return own
         task = _with_columns(self.loaded.tasks[target], also)
         rows = examples(task, "test", language, self.loaded.limit_of(target))
         return {str(example["id"]): example for example in unfolded(task, rows, False)}
@@ -144,6 +148,16 @@ class Study:
             if held["checkpoint"] == checkpoint and held["texts"] == asdict(texts) and folder.is_dir():
                 return read_vectors(folder)
         return None
+
+    def falls(self, target: str) -> bool:
+        """Whether lower scores of a target are the better ones: an error, a distance, perplexity."""
+        return not rule_of(str(self.run["tasks"][target]["metric"])).higher_is_better
+
+    def rising(self, targets: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+        """The targets whose higher scores are the better ones, and a sentence on the others."""
+        low = [self.title(target) for target in targets if self.falls(target)]
+        told = f"left out, since lower is better there, and the question is asked of gains: {listed(low)}"
+        return tuple(target for target in targets if not self.falls(target)), [told] if low else []
 
     def absent(self, targets: Sequence[str]) -> list[str]:
         """A sentence for every way in which cells of these targets have no score."""

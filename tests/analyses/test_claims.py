@@ -70,7 +70,7 @@ def test_a_planted_gain_is_replicated_with_the_interval_that_decides(study):
     assert row["decided by"] == "up: xnli over none"
     assert 12 <= row["low"] < row["found"] < row["high"] < 25
     assert row["its size"] == "undecided"
-    assert answer.sentences[0] == "Of 1 claims 1 replicated."
+    assert answer.sentences[0] == "Verdicts on 1 claim: 1 replicated."
 
 
 def test_a_size_is_replicated_within_its_margin_contradicted_beyond_it_and_else_undecided(study):
@@ -79,7 +79,7 @@ def test_a_size_is_replicated_within_its_margin_contradicted_beyond_it_and_else_
     assert judged(study, **claim, paper=40.0, margin=8.0)[0]["its size"] == "contradicted"
     row, answer = judged(study, **claim, paper=18.0, margin=0.0)
     assert row["its size"] == "undecided"
-    assert "These are verdicts on the direction. Of the sizes that the paper gives 1 undecided." in answer.sentences
+    assert "These are on the direction; on the sizes that the paper gives: 1 undecided." in answer.sentences
     assert judged(study, **claim)[0]["its size"] is None
 
 

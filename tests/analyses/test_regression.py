@@ -83,7 +83,7 @@ def test_shuffled_gains_are_taken_for_an_effect_at_about_the_nominal_rate():
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"intermediates": 3, "sizes": (100,)}, "only 3 of at least 4 points have a"),
+        ({"intermediates": 3, "sizes": (100,)}, "only 3 of at least 4 points have one"),
         ({"sizes": (100,), "by_size": 1.0}, "the log size is the same for all"),
     ],
 )

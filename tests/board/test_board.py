@@ -84,7 +84,8 @@ def test_a_part_of_the_languages_is_told_and_stands_in_no_line_with_the_whole() 
     plain, mnli = (r.values["xnli"] for r in board.rows[:2])
     assert plain.mean == pytest.approx(220 / 3)
     assert (mnli.mean, mnli.gain, mnli.have, mnli.want) == (None, None, 1, 3)
-    assert not any("only" in note for note in board.footnotes)
+    assert "xnli: only sw, 1 of 3 languages" not in board.footnotes
+    assert "only in sw, so without an average: mnli->xnli[c-0]" in board.footnotes
 
 
 def test_seeds_give_a_mean_and_a_standard_deviation_and_a_missing_seed_gives_neither() -> None:

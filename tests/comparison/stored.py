@@ -57,7 +57,7 @@ class Stored:
             columns["language"] += [language] * n
             columns["prediction"] += ['"x"'] * n
             columns["reference"] += (references or {}).get(language) or [
-                json.dumps(f"{language} {i}") for i in range(n)
+                json.dumps(f"{language} {name.rpartition('-')[2]}") for name in names
             ]
             values = {rule.name: rule.score(parts.sum(axis=0)), **rule.values(parts.sum(axis=0))}
             if chance is not None:

@@ -1,10 +1,13 @@
 """Two rows of a stored run compared: matching, averages, seeds, correction, words."""
 
+import json
+
 import numpy as np
 import pytest
 from stored import Stored, answers, task
 
 from xharness.errors import DataError, UsageError
+from xharness.metrics import metric
 from xharness.score.compare import Settings, compare, corrected_together, significant_against_none
 from xharness.score.matching import matched, sides_of
 from xharness.score.scheme import Scheme, SchemeGroup
@@ -149,6 +152,21 @@ def test_examples_are_matched_by_id_whatever_their_order(stored):
     stored.add("squad", "a", dict.fromkeys(CODES, table[order]), ids=ids)
     line = compare(*pair(stored), scheme("a"), SETTINGS).of("a")
     assert (line.difference, line.low, line.high) == (0, 0, 0)
+
+
+def test_another_gold_answer_of_the_same_example_is_an_error(stored):
+    rng = np.random.default_rng(0)
+    table = dict.fromkeys(CODES, answers(rng, 60, 0.5))
+    stored.add("none", "a", table)
+    stored.add("squad", "a", table, references={"de": [json.dumps(f"de {59 - i}") for i in range(60)]})
+    with pytest.raises(DataError, match="a, de: 60 examples have another gold answer in squad"):
+        compare(*pair(stored), scheme("a"), SETTINGS)
+
+
+def test_metrics_with_parts_of_each_label_have_intervals(stored):
+    assert metric("f1_macro").by_example
+    assert metric("matthews").by_example
+    assert not metric("mteb_f1").by_example
 
 
 def test_ids_named_twice_are_an_error(stored):

@@ -10,6 +10,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from xharness.analyses.claims import Claim
+from xharness.analysis import load_analysis
+from xharness.spec.engine import Engines, Slurm
 from xharness.spec.recipe import Lora, Recipe
 from xharness.spec.stage import Intermediate, Sampling, Stage, Target
 from xharness.spec.suite import AnalysisOf, Checkpoint, Expect, Grid, Mark, Mixture, Profile, Retrieval, Suite
@@ -19,8 +22,12 @@ GUIDE = Path(__file__).parents[2] / "suites" / "README.md"
 TABLES: dict[str, type[BaseModel]] = {
     "suite": Suite, "grid": Grid, "checkpoint": Checkpoint, "retrieval": Retrieval, "intermediate": Intermediate,
     "stage": Stage, "sampling": Sampling, "target": Target, "mixture": Mixture, "recipe": Recipe, "lora": Lora,
-    "profile": Profile, "mark": Mark, "expect": Expect, "analysis": AnalysisOf, "task": Task, "data": Data,
+    "profile": Profile, "mark": Mark, "expect": Expect, "analysis": AnalysisOf, "engine": Engines,
+    "slurm": Slurm, "task": Task, "data": Data,
     "source": Source, "limit": Limit, "taskprofile": TaskProfile,
+    **{kind: load_analysis(kind).options for kind in
+       ("slices", "gains", "matrix", "families", "transfer_loss", "alignment", "claims")},
+    "claim": Claim,
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -57,6 +58,13 @@ languages = ["de", "fr"]
 [data]
 test = { file = "../rows/pairs.{lang}.jsonl" }
 """
+
+
+def default_signals() -> None:
+    """A test run in the background ignores interrupts, and what it starts would inherit that."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass
@@ -113,19 +121,20 @@ def statuses(house: House) -> dict[str, str]:
 
 @pytest.fixture
 def house(tmp_path: Path) -> House:
-    return _house(tmp_path)
+    return make_house(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def lived_in(tmp_path_factory: pytest.TempPathFactory) -> House:
     """A house where both rows of one target have been run; for tests that leave that as it is."""
-    made = _house(tmp_path_factory.mktemp("lived_in"))
+    made = make_house(tmp_path_factory.mktemp("lived_in"))
     ended = made.run("*->animals")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return made
 
 
-def _house(tmp_path: Path) -> House:
+def make_house(tmp_path: Path) -> House:
+    """A house in an empty folder."""
     for folder in ("encoder", "tasks", "rows"):
         (tmp_path / folder).mkdir()
     (tmp_path / "encoder" / "config.json").write_text("{}")

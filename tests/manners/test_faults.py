@@ -74,6 +74,16 @@ def test_a_step_whose_worker_dies_twice_fails_and_its_neighbours_do_not(house: H
     assert house.run("none->*").returncode == ExitCode.OK
 
 
+def test_a_log_that_grows_is_kept_to_its_newest_part(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xharness.engines.scheduler.LOG_BYTES", 10)
+    ended = house.run("none->*", STAND_IN_SAYS="nothing of note", STAND_IN_SECONDS="1.2")
+    assert ended.returncode == ExitCode.OK
+    (folder,) = (house.store / "runs").iterdir()
+    kept = [(folder / name).read_text() for name in ("workers.log", "workers.log.1")]
+    assert len(kept[0]) <= 2 * len("nothing of note\n")
+    assert set(kept[1].splitlines()) == {"nothing of note"}
+
+
 def test_a_hung_worker_of_a_killed_run_holds_up_no_later_run(house: House) -> None:
     trouble = {"STAND_IN_TROUBLE": "plants:frozen", "STAND_IN_TIMES": "1", "STAND_IN_COUNT": str(house.root / "c")}
     run = subprocess.Popen(

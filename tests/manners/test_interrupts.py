@@ -19,16 +19,9 @@ import pytest
 import xharness.__main__
 import xharness.cli.showing
 import xharness.session.session
-from xharness.errors import ExitCode
+from xharness.errors import ExitCode, HarnessError, StoreError
 
-from .conftest import House, statuses
-
-
-def _default_signals() -> None:
-    """A test run in the background ignores interrupts, and what it starts would inherit that."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+from .conftest import House, default_signals, statuses
 
 
 def test_interrupting_stops_at_once_with_2_says_how_to_go_on_and_leaves_nothing_half(house: House) -> None:
@@ -36,7 +29,7 @@ def test_interrupting_stops_at_once_with_2_says_how_to_go_on_and_leaves_nothing_
     run = subprocess.Popen(
         words, cwd=house.root, env={**house.env, "STAND_IN_SECONDS": "60"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=_default_signals,  # noqa: PLW1509
+        preexec_fn=default_signals,  # noqa: PLW1509
     )  # fmt: skip
     assert run.stdout is not None
     run.stdout.readline()
@@ -52,6 +45,23 @@ def test_interrupting_stops_at_once_with_2_says_how_to_go_on_and_leaves_nothing_
     assert house.run("none->animals").returncode == 0
 
 
+def test_a_stopped_run_says_what_goes_on_from_a_saved_state(house: House) -> None:
+    run = subprocess.Popen(
+        house.command("run", "small.toml", "-n", 1, "colours->plants"), cwd=house.root,
+        env={**house.env, "STAND_IN_SECONDS": "20", "STAND_IN_STATES": "1"}, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, preexec_fn=default_signals,  # noqa: PLW1509
+    )  # fmt: skip
+    while not list((house.store / "scratch").glob("tune-*/state")):
+        assert run.poll() is None
+        time.sleep(0.05)
+    run.send_signal(signal.SIGINT)
+    _, error = run.communicate(timeout=20)
+    assert run.returncode == ExitCode.INTERRUPTED
+    assert "; 1 of them goes on from a saved state. Go on with" in " ".join(error.split())
+    plan = house("plan", "small.toml", "colours->plants")
+    assert "1 of them goes on from a saved state" in plan.stdout
+
+
 def hanging(house: House, *words: object, fails: str = "", **streams: Any) -> subprocess.Popen[str]:
     """A run in the midst of a step that never ends."""
     hung = house.root / "hung"
@@ -59,7 +69,7 @@ def hanging(house: House, *words: object, fails: str = "", **streams: Any) -> su
     trouble = {"STAND_IN_TROUBLE": "plants:hangs", "STAND_IN_TIMES": "1", "STAND_IN_COUNT": str(hung)}
     run = subprocess.Popen(
         house.command("run", "small.toml", "-n", 1, "none->plants", *words), cwd=house.root,
-        env={**house.env, **trouble, "STAND_IN_FAILS": fails}, text=True, **{"preexec_fn": _default_signals, **streams},
+        env={**house.env, **trouble, "STAND_IN_FAILS": fails}, text=True, **{"preexec_fn": default_signals, **streams},
     )  # fmt: skip
     while not hung.exists():
         assert run.poll() is None
@@ -96,7 +106,7 @@ def test_the_signals_of_schedulers_and_terminals_end_a_run_as_an_interrupt_does(
 
 def test_a_run_goes_on_without_a_terminal_where_it_was_told_to(house: House) -> None:
     def as_nohup() -> None:
-        _default_signals()
+        default_signals()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     run = hanging(house, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=as_nohup)
@@ -112,7 +122,7 @@ def test_a_closed_terminal_ends_a_run_in_order(house: House) -> None:
     ours, theirs = os.openpty()
 
     def at_the_terminal() -> None:
-        _default_signals()
+        default_signals()
         os.setsid()
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
@@ -165,6 +175,38 @@ def test_an_interrupt_at_any_moment_leaves_no_run_that_seems_to_go_on(
     found = [json.loads((f / "run.json").read_text())["state"] for f in sorted((house.store / "runs").iterdir())]
     assert found.count("interrupted") == len(found) - before == (0 if moment in ("described", "write_run") else 1)
     assert house("list", "small.toml", "--lf", "-q").stdout.split() == ["small.toml::none->animals[fake-0]"]
+
+
+@pytest.mark.parametrize(
+    ("moment", "error", "code"),
+    [
+        ("Display", BrokenPipeError(), ExitCode.INTERRUPTED),
+        ("execute", StoreError("the disk is full."), ExitCode.FAILED),
+        ("execute", OSError(28, "No space left on device", "a/b"), ExitCode.FAILED),
+        ("_finish", HarnessError("the cluster is gone."), ExitCode.INTERNAL),
+        ("_finish", ValueError("unforeseen"), ExitCode.INTERNAL),
+    ],
+)
+def test_a_run_that_any_error_ends_does_not_seem_to_go_on(
+    house: House, monkeypatch: pytest.MonkeyPatch, moment: str, error: Exception, code: ExitCode
+) -> None:
+    house.run("none->animals", STAND_IN_FAILS="animals")
+    with monkeypatch.context() as patched:
+        patched.setattr(xharness.session.session, moment, mock.Mock(side_effect=error))
+        assert house.run("none->plants").returncode == code
+    assert (house.last()["state"], house.last()["exit"]) == ("interrupted", code)
+    assert house("list", "small.toml", "--lf", "-q").stdout.split() == ["small.toml::none->animals[fake-0]"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("unforeseen")])
+def test_a_run_whose_record_is_whole_stays_finished_whatever_comes_after(
+    house: House, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(xharness.session.session, "tracked", mock.Mock(side_effect=error))
+        assert house.run("none->plants").returncode != ExitCode.OK
+    assert house.last()["state"] == "finished"
+    assert house("show").returncode == ExitCode.OK
 
 
 def test_an_interrupted_run_says_so_remembers_its_failures_and_writes_its_report(house: House) -> None:

@@ -10,7 +10,7 @@ from importlib.metadata import entry_points
 
 import pytest
 
-from .conftest import House
+from .conftest import House, default_signals
 
 INSTALLED = [p.value for p in entry_points(group="pytest11", name="xharness")]
 PLUGIN = [] if INSTALLED else ["-p", "xharness.pytest_plugin"]
@@ -197,7 +197,7 @@ def test_interrupting_pytest_ends_it_as_it_ends_other_tests(house: House) -> Non
     command = [sys.executable, "-m", "pytest", *PLUGIN, "-p", "no:cacheprovider", "small.toml", "-k", "plants"]
     run = subprocess.Popen(
         command, cwd=house.root, env={**house.env, **trouble}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        text=True, preexec_fn=default_signals,  # noqa: PLW1509
     )  # fmt: skip
     while not hung.exists():
         assert run.poll() is None

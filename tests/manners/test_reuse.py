@@ -102,4 +102,6 @@ def test_keep_decides_how_many_models_stay(house: House, keep: str, stay: int) -
 
 def test_by_default_intermediates_stay_and_target_models_go(house: House) -> None:
     house.run()
-    assert [label for label, gone in dropped(house).items() if not gone] == ["tune fake on colours, seed 0"]
+    assert [label for label, gone in dropped(house).items() if not gone] == [
+        "tune fake on colours as intermediate, seed 0"
+    ]

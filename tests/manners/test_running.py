@@ -127,7 +127,7 @@ def test_what_was_not_run_is_told_once_with_the_failure_that_it_waited_for(house
     assert statuses(house)["colours->animals"] == "not run"
     reason = next(c["reason"] for c in house.last()["cells"] if c["status"] == "not run")
     failure = "the stand-in was told to fail on colours."
-    assert reason == f"needs 'tune fake on colours, seed 0', which failed: {failure}"
+    assert reason == f"needs 'tune fake on colours as intermediate, seed 0', which failed: {failure}"
     lines = [line for line in ended.stdout.splitlines() if "not run: colours->animals[fake-0]" in line]
     assert [line.count(failure) for line in lines] == [1]
     assert "not run: not run" not in ended.stdout

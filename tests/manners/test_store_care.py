@@ -30,7 +30,12 @@ def steps(house: House) -> dict[str, str]:
 
 def test_ls_has_kind_label_size_age_and_run_of_every_step(ran: House) -> None:
     text = ran("store", "ls").stdout
-    for word in ("tune fake on colours, seed 0", "evaluate none->animals[fake-0]", "KiB", "small-default"):
+    for word in (
+        "tune fake on colours as intermediate, seed 0",
+        "evaluate none->animals[fake-0]",
+        "KiB",
+        "small-default",
+    ):
         assert word in text
     rows = [json.loads(line) for line in ran("store", "ls", "--json", "--kind", "evaluate").stdout.splitlines()]
     assert {r["label"] for r in rows} == {"evaluate none->animals[fake-0]", "evaluate colours->animals[fake-0]"}
@@ -41,7 +46,10 @@ def test_ls_of_a_kind_that_does_not_exist_names_those_that_do(lived_in: House) -
     ended = lived_in("store", "ls", "--kind", "bogus")
     assert ended.returncode == 4
     assert ended.stdout == ""
-    assert "--kind 'bogus' is not known. Allowed: encode, tune, choose, evaluate, embed, mine, texts." in ended.stderr
+    assert (
+        "--kind 'bogus' is not known. Allowed: encode, tune, choose, evaluate, embed, mine, judge, texts."
+        in ended.stderr
+    )
 
 
 @pytest.mark.parametrize("command", ["ls", "du", "check", "gc"])
@@ -127,7 +135,7 @@ def test_gc_with_named_runs_keeps_those_and_removes_the_steps_of_others(ran: Hou
     assert ended.returncode == 0, ended.stderr
     left = steps(ran)
     assert not any("plants" in label for label in left)
-    assert "tune fake on colours, seed 0" in left
+    assert "tune fake on colours as intermediate, seed 0" in left
     wrong = ran("store", "gc", "--keep-run", "no such run")
     assert wrong.returncode == 4
     assert "no such run" in wrong.stderr
@@ -137,7 +145,7 @@ def test_gc_of_all_but_the_ends_frees_models_and_leaves_scores_and_lineage(ran: 
     assert ran("store", "gc", "--ends-only", "--yes").returncode == 0
     for step in contents(Store(ran.store)):
         assert step.dropped == (step.kind in ("encode", "tune"))
-    key = steps(ran)["tune fake on colours, seed 0"]
+    key = steps(ran)["tune fake on colours as intermediate, seed 0"]
     assert (ran.store / "steps" / key / "lineage.json").is_file()
     assert "0 steps made" in ran.run("*->animals").stdout
 
@@ -148,7 +156,7 @@ def test_gc_takes_leftovers_of_killed_processes_and_training_states_of_finished_
     left = ran.store / "tmp" / f"{dead.stdout.strip()}-abc"
     left.mkdir()
     (left / "half").write_text("x" * 100)
-    scratch = ran.store / "scratch" / steps(ran)["tune fake on colours, seed 0"]
+    scratch = ran.store / "scratch" / steps(ran)["tune fake on colours as intermediate, seed 0"]
     scratch.mkdir()
     (scratch / "state").write_text("y")
     assert "would go" in ran("store", "gc").stdout

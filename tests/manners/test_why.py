@@ -51,7 +51,7 @@ def test_before_a_run_every_step_would_run_and_nothing_comes_near(house: House) 
     assert [s["label"] for s in steps] == [
         "encode colours, train, for fake",  # Animals have the same rows.
         "encode colours, dev, for fake",
-        "tune fake on colours, seed 0",
+        "tune fake on colours as intermediate, seed 0",
         "tune fake after colours on animals, seed 0",
         "encode animals, test, for fake",
         "evaluate colours->animals[fake-0]",

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -125,7 +126,8 @@ class Texts(HTMLParser):
 
 def test_a_page_escapes_what_comes_from_data() -> None:
     evil = '<script>alert("1")</script>'
-    row = Prediction(evil, "ar", {"text": evil}, evil, evil, 0.0, False, {evil: 0.5}, (Line(evil, ((evil, "wrong"),)),))
+    lines = (Line(evil, ((evil, "wrong"),)),)
+    row = Prediction(evil, "ar", evil, evil, 0.0, False, {evil: 0.5}, (), {"text": evil}, lines)
     about = {"cell": evil, "title": evil, "note": evil, "examples": 1, "notes": [evil], "row": evil}
     page = as_html([row], about)
     found = Texts()
@@ -187,13 +189,49 @@ def test_a_hub_that_cannot_be_reached_is_asked_once_and_the_predictions_are_show
     monkeypatch.setattr(module, "examples", gone)
     cell = next(c for c in run.facts["cells"] if c["name"] == "none->xnli[tiny-0]")
     found = module.predictions(cell, run.facts, study.folder, study.loaded)
+    assert not asked  # Nothing is looked at yet.
+    assert found.read(found.rows)[0].inputs == {}
     assert len(asked) == 1
     assert found.notes[0] == "without inputs: the Hub: cannot be reached."
     assert found.rows[0].prediction
 
 
+def test_only_the_data_of_what_is_shown_are_read(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
+    import xharness as xh
+    from xharness.look import predictions as module
+
+    run, read, real = xh.open(ran.store), [], module.examples
+    monkeypatch.setattr(
+        module,
+        "examples",
+        lambda task, split, language, *more: (read.append(language), real(task, split, language, *more))[1],
+    )
+    study = run.study()
+    cell = next(c for c in run.facts["cells"] if c["name"] == "none->xnli[tiny-0]")
+    found = module.predictions(cell, run.facts, study.folder, study.loaded)
+    german = [row for row in found.rows if row.language == "de"][:2]
+    assert all(row.inputs for row in found.read(german))
+    assert read == ["de"]
+
+
+def test_a_gold_answer_that_has_changed_since_is_told(ran: Ran) -> None:
+    import xharness as xh
+    from xharness.look import predictions as module
+
+    run = xh.open(ran.store)
+    study = run.study()
+    for target in ("xnli", "xquad", "panx"):
+        cell = next(c for c in run.facts["cells"] if c["name"] == f"none->{target}[tiny-0]")
+        found = module.predictions(cell, run.facts, study.folder, study.loaded)
+        found.read(found.rows[:5])
+        assert not found.notes, target
+        other = next(row.gold for row in found.rows if row.gold != found.rows[0].gold)
+        found.read([replace(found.rows[0], gold=other)])
+        assert found.notes == ("1 examples have another gold answer in the data now: the scores are of the old one",)
+
+
 def prediction(name: str, score: float, right: bool | None) -> Prediction:
-    return Prediction(name, "de", {}, "a", "b", score, right)
+    return Prediction(name, "de", "a", "b", score, right)
 
 
 def test_nothing_is_wrong_where_nothing_is_simply_right() -> None:

@@ -14,7 +14,7 @@ from xharness.engines.machine import VISIBLE, Share, accelerators, chosen, share
 from xharness.errors import UsageError
 from xharness.plan.cost import ahead_of
 from xharness.plan.plan import Plan, Step
-from xharness.session import session
+from xharness.session import crew
 from xharness.session.session import Request
 from xharness.spec.encoder_config import training_bytes
 from xharness.spec.load import load_suite
@@ -70,10 +70,10 @@ def test_a_device_that_is_not_there_is_told_before_anything_starts(device, seen,
 
 
 def test_every_gpu_has_a_worker_and_the_processor_has_its_own_beside_them():
-    crew = shares(("0", "MIG-1"), 2)
-    assert [(s.visible, s.accelerated) for s in crew] == [("0", True), ("MIG-1", True), ("", False), ("", False)]
+    seats = shares(("0", "MIG-1"), 2)
+    assert [(s.visible, s.accelerated) for s in seats] == [("0", True), ("MIG-1", True), ("", False), ("", False)]
     assert shares((), 3) == [Share()] * 3
-    kinds = {work.KIND: [s.takes(work.ACCELERATED) for s in crew] for work in (Tune, Encode, Mine)}
+    kinds = {work.KIND: [s.takes(work.ACCELERATED) for s in seats] for work in (Tune, Encode, Mine)}
     assert kinds == {
         "tune": [True, True, False, False],
         "encode": [False, False, True, True],
@@ -188,9 +188,9 @@ def test_memory_of_a_training_is_reckoned_from_the_configuration():
     [(64, None, 8, 1), (12, None, 2, 4), (3, None, 1, 8), (3, 2, 2, 4), (None, None, 8, 1)],
 )
 def test_as_many_workers_as_memory_holds(monkeypatch, total, asked, workers, threads):
-    monkeypatch.setattr(session, "cores", lambda: 8)
-    monkeypatch.setattr(session, "memory_bytes", lambda: total and total * GIB)
-    monkeypatch.setattr(session, "accelerators", lambda: ())
+    monkeypatch.setattr(crew, "cores", lambda: 8)
+    monkeypatch.setattr(crew, "memory_bytes", lambda: total and total * GIB)
+    monkeypatch.setattr(crew, "accelerators", lambda: ())
     request = Request(suite="xtreme", workers=asked)
-    found = session.parallel(request, load_suite("xtreme", "paper"), int(4.5 * GIB))
+    found = crew.parallel(request, load_suite("xtreme", "paper"), int(4.5 * GIB))
     assert (len(found[0]), found[1]) == (workers, threads)

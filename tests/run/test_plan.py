@@ -15,6 +15,7 @@ from xharness.plan.planner import Planner
 from xharness.spec.device import Device
 from xharness.spec.load import Loaded, load_suite
 from xharness.spec.suite import Checkpoint, Retrieval
+from xharness.steps.embed import Embed
 from xharness.steps.evaluate import Evaluate
 from xharness.steps.tune import Tune
 
@@ -160,3 +161,17 @@ def test_a_part_of_the_languages_is_a_step_of_its_own_on_the_same_tuning(loaded:
     assert encoded.key not in plan.steps
     assert isinstance(evaluate.work, Evaluate)
     assert evaluate.work.target.languages == ("de",)
+
+
+def test_the_precision_of_a_recipe_is_that_of_every_step_that_computes(tmp_path: Path) -> None:
+    suite = tmp_path / "rounded.toml"
+    xtreme = Path("suites/xtreme.toml").absolute()
+    suite.write_text(f'extends = "{xtreme}"\n[profile.micro]\nrecipe = {{ precision = "bf16" }}\n')
+    chosen = {"intermediates": ("none",), "targets": ("tatoeba", "xnli")}
+    rounded, plain = (planned(load_suite(str(path), "micro"), **chosen) for path in (suite, xtreme))
+    asked = [s.work for s in rounded.steps.values() if isinstance(s.work, (Embed, Evaluate))]
+    assert {work.KIND for work in asked} == {"embed", "evaluate"}
+    assert {work.precision for work in asked} == {"bf16"}
+    assert {s.work.recipe.precision for s in rounded.steps.values() if isinstance(s.work, Tune)} == {"bf16"}
+    keys = [{s.key for s in plan.steps.values() if isinstance(s.work, Embed)} for plan in (rounded, plain)]
+    assert not keys[0] & keys[1]

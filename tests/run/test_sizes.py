@@ -35,7 +35,7 @@ def test_sizes_make_a_curve_a_column_and_a_note_where_nothing_was_learnt(tmp_pat
     # At such a rate all predictions become the same.
     notes = [line for line in done.stdout.splitlines() if line.startswith("failed intermediate:")]
     assert notes, done.stdout
-    assert "tune tiny on hot, seed 0: dev of mnli" in notes[-1]
+    assert "tune tiny on hot as intermediate, seed 0: dev of mnli" in notes[-1]
     assert not any("sized@600" in note for note in notes)
     shown = xharness("show", "--store", store, "--by", "size").stdout
     lines = [line.split() for line in shown.splitlines()]

@@ -123,7 +123,7 @@ def test_stages_before_a_target_are_trained_one_after_the_other_with_recipes_of_
         "tune tiny after first and second on third, seed 0",
     ]
     assert [work.label for work in tunings(plan, "third")] == [
-        "tune tiny on third, seed 0",
+        "tune tiny on third as intermediate, seed 0",
         "tune tiny after third on first, seed 0",
         "tune tiny after third and first on second, seed 0",
         "tune tiny after third and first and second on third, seed 0",

@@ -120,3 +120,16 @@ def test_the_layer_is_two_thirds_of_the_depth_unless_given_and_is_recorded(tmp_p
         assert run(embedding(checkpoint, task, layer=given), tmp_path, f"layer{given}")["layer"] == expected
     with pytest.raises(CheckpointError, match="layers 0 to 3"):
         run(embedding(checkpoint, task, layer=4), tmp_path, "outside")
+
+
+def test_the_precision_of_the_recipe_is_that_of_the_embeddings_and_counts_only_where_it_is_set(tmp_path):
+    work = embedding(make_encoder(tmp_path / "it"), tatoeba(tmp_path))
+    assert "precision" not in work.ingredients()
+    plain, rounded = (work.model_copy(update={"precision": said}) for said in ("fp32", "bf16"))
+    assert rounded.ingredients()["precision"] == "bf16"
+    summaries = [run(one, tmp_path, name) for one, name in ((work, "auto"), (plain, "plain"), (rounded, "rounded"))]
+    assert [told["precision"] for told in summaries] == ["fp32", "fp32", "bf16"]
+    auto, exact, found = (np.load(tmp_path / name / "embeddings.npy") for name in ("auto", "plain", "rounded"))
+    np.testing.assert_array_equal(auto, exact)
+    np.testing.assert_allclose(found, exact, atol=0.05)
+    assert not np.array_equal(found, exact)

@@ -101,6 +101,22 @@ def test_what_does_not_fit_is_tried_in_smaller_batches(model, monkeypatch):
     assert predict(*asked) == expected
 
 
+def test_in_bf16_a_batch_is_what_it_is_alone(model):
+    # The weights are converted once for all batches, which may change nothing of what each of them gives.
+    network, _, encode = model
+    held = encode(pairs(12))
+    features, machine = held.features, Hardware(CPU, "bf16", 1)
+    found = []
+    for feature in features:
+        with torch.inference_mode(), machine.autocast():
+            found.append(network("nli", pad([feature], held.padding, CPU)).float().numpy()[0])
+    said = {}
+    predict(network, "nli", network.tasks["nli"], held, machine, probabilities=said)
+    expected = torch.from_numpy(np.stack(found)).softmax(dim=1).numpy()
+    np.testing.assert_allclose(said["en"], expected, atol=2e-3)  # Kept in half precision.
+    assert not np.allclose(logits(network, held, [list(range(12))]), np.stack(found), atol=1e-5)
+
+
 @given(
     items=st.lists(st.tuples(st.integers(1, 60), st.integers(1, 4)), min_size=1, max_size=80),
     tokens=st.integers(1, 400),

@@ -22,6 +22,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from tiny import make_encoder, sentiment_rows, without_dropout, write_rows
 from tuning import evaluation, run, tuning, weights
+from xharness.spec.device import Device
 from xharness.spec.recipe import Recipe
 from xharness.spec.stage import Sampling
 from xharness.spec.suite import Checkpoint
@@ -49,15 +50,15 @@ class Lab:
     task: Task
     head: Weights
 
-    def tuned(self, name: str, **recipe: Any) -> tuple[Weights, dict[str, Any]]:
+    def tuned(self, name: str, device: Device | None = None, **recipe: Any) -> tuple[Weights, dict[str, Any]]:
         """The harness's weights under the base recipe with some settings changed, and its summary."""
         made = Recipe(**{**BASE.model_dump(), **recipe})
-        summary = run(tuning(self.checkpoint, self.task, recipe=made), self.folder, name)
+        summary = run(tuning(self.checkpoint, self.task, recipe=made, device=device), self.folder, name)
         return weights(self.folder / name), summary
 
-    def plain(self, batches: Sequence[Sequence[Row]], **recipe: Any) -> Weights:
+    def plain(self, batches: Sequence[Sequence[Row]], apart: bool = False, **recipe: Any) -> Weights:
         """The weights of the plain loop."""
-        *_, last = plain_torch(self, batches, Recipe(**{**BASE.model_dump(), **recipe}))
+        *_, last = plain_torch(self, batches, Recipe(**{**BASE.model_dump(), **recipe}), apart)
         return last.weights()
 
 
@@ -120,8 +121,8 @@ def factor(recipe: Recipe, step: int, steps: int) -> float:
     return {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}[recipe.schedule]
 
 
-def plain_torch(lab: Lab, batches: Sequence[Sequence[Row]], recipe: Recipe) -> Iterator[Plain]:
-    """AdamW, clipping and the schedule, a batch a step; the network as it is after each."""
+def plain_torch(lab: Lab, batches: Sequence[Sequence[Row]], recipe: Recipe, apart: bool = False) -> Iterator[Plain]:
+    """AdamW, clipping and the schedule, a batch a step (row by row if `apart`); the network as it is after each."""
     network, tokenizer = Plain(lab), AutoTokenizer.from_pretrained(lab.folder / "checkpoint")
     norms = {id(p) for m in network.modules() if isinstance(m, nn.LayerNorm) for p in m.parameters()}
     spared = [p for name, p in network.named_parameters() if name.endswith("bias") or id(p) in norms]
@@ -131,12 +132,14 @@ def plain_torch(lab: Lab, batches: Sequence[Sequence[Row]], recipe: Recipe) -> I
     for step, batch in enumerate(batches):
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * factor(recipe, step, len(batches))
-        texts = [row["text"] for row in batch]
-        inputs = tokenizer(texts, padding=True, truncation=True, max_length=recipe.max_length, return_tensors="pt")
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.precision == "bf16"):
-            logits = network(dict(inputs))
         optimizer.zero_grad()
-        functional.cross_entropy(logits.float(), torch.tensor([row["label"] for row in batch])).backward()
+        for part in [[row] for row in batch] if apart else [batch]:
+            texts = [row["text"] for row in part]
+            inputs = tokenizer(texts, padding=True, truncation=True, max_length=recipe.max_length, return_tensors="pt")
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.precision == "bf16"):
+                logits = network(dict(inputs))
+            loss = functional.cross_entropy(logits.float(), torch.tensor([row["label"] for row in part]))
+            (loss * len(part) / len(batch)).backward()
         if recipe.clip:
             nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
         optimizer.step()
@@ -219,6 +222,16 @@ def test_precision_is_that_of_the_recipe_and_auto_is_float32_on_a_processor(tmp_
         found, summary = one.tuned(f"in {precision}", precision=precision)
         assert summary["precision"] == told
         assert distance(found, expected) < CLOSE
+
+
+def test_in_bf16_the_chunks_of_a_batch_are_what_each_alone_would_be(tmp_path: Path, lab: Lab) -> None:
+    # The weights are converted once for all chunks; each must send its gradient back to them all the same.
+    rows = lab.rows[:2]
+    two = replace(lab, rows=rows, task=task_of(tmp_path, rows))
+    expected = lab.plain([rows] * 10, apart=True, precision="bf16")
+    found, _ = two.tuned("in chunks", Device(tokens=1), precision="bf16")
+    assert distance(found, expected) < CLOSE
+    assert distance(expected, lab.plain([rows[:1]] * 10, precision="bf16")) > FAR
 
 
 @dataclass(frozen=True)

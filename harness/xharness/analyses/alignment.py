@@ -37,6 +37,7 @@ class Options(BaseModel):
     pieces: int = Field(default=400, ge=20)
     """Of either corpus at the most, for the proxy A-distance."""
     resamples: int = Field(default=RESAMPLES, ge=100)
+    """Of the bootstrap."""
     """For the intervals of gains; the regression takes 2,000 of them, or fewer."""
 
 
@@ -229,9 +230,11 @@ def _distance_table(study: Study, found: Distances) -> Table:
 def _words(lines: Sequence[Line], cells: Sequence[Cell]) -> tuple[str, ...]:
     adjusted = holm([line.tested.p if line.tested else None for line in lines])
     said = []
+    without: dict[str, list[str]] = {}
+    """Why there is no regression -> on what."""
     for line, p in zip(lines, adjusted, strict=True):
         if line.tested is None or p is None:
-            said.append(f"No regression on {line.name}: {line.fit.why}.")
+            without.setdefault(line.fit.why, []).append(line.name)
             continue
         slope = line.tested
         given = ", size held fixed," if line.beside else ""
@@ -240,6 +243,7 @@ def _words(lines: Sequence[Line], cells: Sequence[Cell]) -> tuple[str, ...]:
             f"({slope.low:+.1f} to {slope.high:+.1f}; Holm p = {p:.2g}), "
             f"{'larger than chance' if p < 0.05 else 'which may be chance'}."
         )
+    said += [f"No regression on {listed(names)}: {why}." for why, names in without.items()]
     both = [line for line in lines if line.alone is not None and line.size_alone is not None]
     if both:
         best = max(both, key=lambda line: line.alone or 0)

@@ -35,6 +35,7 @@ class Claim(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: str
+    """What the page calls it."""
     words: str
     """As it is said."""
     row: Names
@@ -46,7 +47,9 @@ class Claim(BaseModel):
     than: Names = ()
     """Targets on each of which the same must be less."""
     at_least: float | None = None
+    """The lower bound, in points."""
     at_most: float | None = None
+    """The upper bound, in points."""
     need: Literal["all", "any"] = "all"
     """Whether the bounds must hold for all rows, or for any."""
     paper: float | None = None
@@ -54,6 +57,7 @@ class Claim(BaseModel):
     margin: float = Field(default=1.0, ge=0)
     """Points by which a size may differ from the paper's and still be the same (an equivalence test)."""
     source: str = ""
+    """Where the claim is from."""
 
     @model_validator(mode="after")
     def _rules(self) -> Claim:
@@ -72,7 +76,9 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     claim: tuple[Claim, ...]
+    """The claims, `[[analysis.options.claim]]` each, with the keys of the next table."""
     resamples: int = Field(default=RESAMPLES, ge=100)
+    """Of the bootstrap."""
 
     @model_validator(mode="after")
     def _rules(self) -> Options:
@@ -226,8 +232,8 @@ def _part_table(judged: Sequence[Judgement]) -> Table:
 def _words(study: Study, judged: Sequence[Judgement]) -> tuple[str, ...]:
     counts = Counter(one.verdict for one in judged)
     told = [f"{n} {name}" for name in ("replicated", "contradicted", "undecided", "not judged") if (n := counts[name])]
-    said = [f"Of {len(judged)} claims {listed(told)}."]
-    for name in ("contradicted", "replicated"):
+    said = [f"Verdicts on {len(judged)} claim{'s' * (len(judged) > 1)}: {listed(told)}."]
+    for name in ("contradicted", "replicated", "undecided"):
         kept = [
             f"{one.claim.name} ({part.found.value:+.1f}, {part.found.low:+.1f} to {part.found.high:+.1f})"
             for one in judged
@@ -237,7 +243,7 @@ def _words(study: Study, judged: Sequence[Judgement]) -> tuple[str, ...]:
     sizes = Counter(one.size for one in judged if one.size)
     if sizes:
         told = [f"{n} {name}" for name in ("replicated", "contradicted", "undecided") if (n := sizes[name])]
-        said.append(f"These are verdicts on the direction. Of the sizes that the paper gives {listed(told)}.")
+        said.append(f"These are on the direction; on the sizes that the paper gives: {listed(told)}.")
     if not study.run.get("comparable", True):
         said.append(
             "None of this bears on the paper: this profile is not comparable with published numbers, and its verdicts "

@@ -39,6 +39,7 @@ class Options(BaseModel):
     figure_rows: int = Field(default=3, ge=1)
     """So many rows are in the figure, the first ones of the grid; all are in its table."""
     resamples: int = Field(default=RESAMPLES, ge=100)
+    """Of the bootstrap."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,10 @@ class Families:
             if name not in targets:
                 what = f"the run has no target '{name}'."
                 raise DataError(Problem("analysis families", what, nearest(name, targets)))
-        beside = tuple(t for t in options.beside or targets if t != options.target)
+        if study.falls(options.target):
+            what = f"lower is better under the metric of {study.title(options.target)}; the question is asked of gains."
+            raise DataError(Problem("analysis families", what, "Name another target."))
+        beside, low = study.rising([t for t in options.beside or targets if t != options.target])
         gained, notes = _gained(study, options, beside)
         if not gained:
             what = f"no row has a score beside `none` on {study.title(options.target)}."
@@ -90,7 +94,7 @@ class Families:
         table = _languages(gained, title)
         shown = figure(table, title, options.figure_rows)
         asked = (options.target, *beside)
-        notes += [*study.absent(asked), *study.seed_notes(asked)]
+        notes += [*low, *study.absent(asked), *study.seed_notes(asked)]
         return Answer(words, (table, _groups(gained, title), ranks, tests), (shown,), (*notes, *_how(gained)))
 
 
@@ -238,39 +242,54 @@ def _corrected(lines: Sequence[tuple[Any, ...]]) -> tuple[tuple[Any, ...], ...]:
 
 
 def _differences(gained: Sequence[Gained], title: str, others: str) -> list[str]:
-    """XQuAD against the rest, over all languages but English."""
+    """The target against the rest, over all languages but English: the answer, then what it rests on."""
     many = len({one.checkpoint for one in gained}) > 1
     own, beside, more = [], [], []
     for one in gained:
         name = f"{one.row} ({one.checkpoint})" if many else one.row
-        own.append(f"{valued(*by.mean_of([one.gain[code] for code in one.foreign]))} with {name}")
+        own.append(f"{valued(*by.mean_of([one.gain[code] for code in one.foreign]))} after {name}")
         if shared := [code for code in one.foreign if code in one.others]:
-            beside.append(f"{by.mean_of([one.others[code] for code in shared])[0]:+.1f} with {name}")
+            beside.append(f"{by.mean_of([one.others[code] for code in shared])[0]:+.1f} after {name}")
             more.append((name, valued(*by.mean_of([one.excess[code] for code in shared]))))
-    said = [f"In the languages other than English {title} gains {', '.join(own)}."]
+    said = f"In the languages other than English {title} changes by {listed(own)}"
     if not more:
-        return [*said, "No other target has these languages."]
-    said.append(f"The other targets ({others}) gain in the same languages {', '.join(beside)}.")
-    return [*said, _which(more, title)]
+        return [f"{said}; no other target has these languages."]
+    return [_which(more, title), f"{said}; the mean of the other targets ({others}) by {listed(beside)}."]
 
 
 def _which(more: Sequence[tuple[str, Value]], title: str) -> str:
     if all(value.p is None for _, value in more):
-        return f"Without outcomes nothing says whether {title}'s gains and theirs differ by more than chance."
+        return f"Without outcomes nothing says whether {title} differs from the other targets by more than chance."
     adjusted = holm([value.p for _, value in more])
-    sure = [f"{name} {value}" for (name, value), p in zip(more, adjusted, strict=True) if p is not None and p < 0.05]
+    sure = [
+        f"by {value} after {name}"
+        for (name, value), p in zip(more, adjusted, strict=True)
+        if p is not None and p < 0.05
+    ]
     if not sure:
-        return f"No difference of {title}'s gain from theirs is larger than chance (Holm over {len(more)})."
-    return f"Larger than chance is the difference of {title}'s gain from theirs with {listed(sure)}."
+        wide = max(
+            (value.high - value.low) / 2 for _, value in more if value.high is not None and value.low is not None
+        )
+        return (
+            f"This run shows no difference between the change of {title} and that of the other targets; it could not "
+            f"have seen one of less than about {wide:.1f} points."
+        )
+    return f"The change of {title} differs from that of the other targets by more than chance: {listed(sure)}."
 
 
 def _told(ranks: Table, tests: Table) -> list[str]:
     """The tests and the correlations in words."""
-    groups = _said(tests, 6, "share", "differ between families, branches or scripts")
     done = [row for row in tests.rows if row[8] is not None]
-    if done and (least := min(1 / int(row[7].split(",")[0]) for row in done)) * len(done) > 0.05:
-        groups.append(f"So few languages cannot tell: the least possible p is {least:.3f}, before the correction.")
-    return [*groups, *_said(ranks, 5, "rho", "vary with pretraining size or distance from English")]
+    least = min((1 / int(row[7].split(",")[0]) for row in done), default=0.0)
+    if least * len(done) > 0.05:
+        groups = [
+            f"Whether families, branches or scripts differ this run cannot tell: with so few languages no p is below "
+            f"{least:.3f}, too much for {len(done)} tests."
+        ]
+    else:
+        groups = _said(tests, 6, "share", "families, branches or scripts differ")
+    went = "scores or changes go with a language's pretraining size or its distance from English"
+    return [*groups, *_said(ranks, 5, "rho", went)]
 
 
 def _said(table: Table, value: int, number: str, what: str) -> list[str]:
@@ -280,9 +299,10 @@ def _said(table: Table, value: int, number: str, what: str) -> list[str]:
     said = []
     if sure:
         named = listed([f"the {r[2]} of {r[1]} by {r[3]} ({number} {r[value]:.2f}, p {r[-2]:.3f})" for r in sure])
-        said.append(f"Scores or gains {what} by more than chance in {len(sure)} of {len(done)} tests: {named}.")
+        said.append(f"By more than chance {what} in {len(sure)} of {len(done)} tests (Holm): {named}.")
     elif done:
-        said.append(f"Nothing shows that scores or gains {what} (none of {len(done)} tests, Holm, 0.05).")
+        many = f"none of {len(done)} tests is" if len(done) > 1 else "the one test is not"
+        said.append(f"Nothing shows that {what}: {many} significant after Holm's correction.")
     if reasons := sorted({row[-1] for row in table.rows if row[-1]}):
         further = "further tests" if done else "tests"
         said.append(f"{len(table.rows) - len(done)} {further} could not be made: {'; '.join(reasons)}.")

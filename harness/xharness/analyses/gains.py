@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from xharness.analysis import Answer, Figure, Table
-from xharness.errors import DataError, Problem, listed
+from xharness.errors import DataError, HarnessError, Problem, listed
+from xharness.metrics import metric as rule_of
 from xharness.score.statistics import RESAMPLES, bootstrap, holm, interval, observed, p_value
 from xharness.spec.load import NONE
 from xharness.study import Study
@@ -28,6 +29,7 @@ class Options(BaseModel):
     over: str = NONE
     """The row that the others are compared with: `squad_v1` asks what they gain over SQuAD."""
     resamples: int = Field(default=RESAMPLES, ge=100)
+    """Of the bootstrap."""
 
 
 class Gains:
@@ -47,12 +49,17 @@ class Gains:
         """A table of gains with intervals, and a figure of them."""
         targets = options.targets or tuple(study.run["targets"])
         lines: list[tuple[Any, ...]] = []
+        told: dict[str, None] = {}
         for checkpoint in study.checkpoints:
             for target in targets:
                 for metric in options.metrics or (study.run["tasks"][target]["metric"],):
-                    lines += _lines(study, checkpoint, target, metric, options)
+                    try:
+                        lines += _lines(study, checkpoint, target, metric, options)
+                    except HarnessError as error:
+                        told[f"{study.title(target)}: left out, {error}"] = None
         if not lines:
             what = f"no row has a score beside `{options.over}` on these targets under these metrics."
+            what = " ".join([what, *told])
             raise DataError(Problem("analysis gains", what, f"Run the cells of `{options.over}` and of another row."))
         adjusted = holm([line[-1] for line in lines])
         rows = tuple((*line, p) for line, p in zip(lines, adjusted, strict=True))
@@ -71,7 +78,10 @@ class Gains:
         )
         table = Table("gains", f"Gain over {_named(options.over)}", columns, rows, "Intervals: 95 %, paired bootstrap.")
         tables = [table, *_beside(study, targets, options.beside)]
-        notes = (*study.absent(targets), *study.seed_notes(targets))
+        low = dict.fromkeys(row[3] for row in rows if not _rises(row))
+        if low:
+            told[f"lower is better under {listed(list(low))}: a gain is a fall of the score"] = None
+        notes = (*study.absent(targets), *told, *study.seed_notes(targets))
         return Answer(_words(rows), tuple(tables), (_figure(rows, options.over),), notes)
 
 
@@ -99,12 +109,17 @@ def _lines(study: Study, checkpoint: str, target: str, metric: str, options: Opt
     return found
 
 
+def _rises(row: tuple[Any, ...]) -> bool:
+    """Whether higher is better under a line's metric."""
+    return rule_of(row[3]).higher_is_better
+
+
 def _words(rows: tuple[tuple[Any, ...], ...]) -> tuple[str, ...]:
     def named(kept: list[tuple[Any, ...]]) -> str:
         return listed([f"{r[1]} on {r[2]} by {r[3]} ({r[6]:+.1f}, {r[7]:+.1f} to {r[8]:+.1f})" for r in kept])
 
     sure = [row for row in rows if row[-1] < 0.05]
-    up, down = [r for r in sure if r[6] > 0], [r for r in sure if r[6] < 0]
+    up, down = ([r for r in sure if (r[6] > 0) == (_rises(r) is better)] for better in (True, False))
     said = []
     said.append(f"Larger than chance are the gains of {named(up)}." if up else "No gain is larger than chance.")
     if down:

@@ -26,6 +26,7 @@ class Options(BaseModel):
     columns: dict[str, str] = Field(min_length=1)
     """Language of the questions -> the target that asks in it."""
     resamples: int = Field(default=RESAMPLES, ge=100)
+    """Of the bootstrap."""
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def _unfit(outcome: Array, strata: Ints, predictors: Mapping[str, Predictor]) ->
         return "the gains are all the same"
     for name, p in predictors.items():
         if (units := len(np.unique(p.unit))) < FEWEST:
-            return f"only {units} of at least {FEWEST} points have a {name} of their own"
+            return f"only {units} of at least {FEWEST} points have one of their own"
         if float(np.std(within @ p.table[p.unit, p.context])) < _ZERO:
             return f"the {name} is the same for all"
     columns = np.stack([p.table[p.unit, p.context] for p in predictors.values()]) @ within

@@ -39,6 +39,7 @@ class Options(BaseModel):
     """Target -> the target of the same test data that is tuned in the languages, by `[target.NAME] languages = […]`:
     what is still missing to it. It has no part in the losses."""
     resamples: int = Field(default=RESAMPLES, ge=100)
+    """Of the bootstrap."""
 
     def reference(self, row: str) -> str:
         """The English row that a row is compared with; empty for none."""
@@ -70,7 +71,9 @@ class TransferLoss:
         """Losses and their changes, by language seen, by group, and what training in the language would give."""
         apart = set(options.in_language.values())
         targets = options.targets or tuple(t for t in study.run["targets"] if t not in apart)
+        targets, low = study.rising(targets)
         held, notes = _scored(study, targets, options.resamples)
+        notes += low
         losses = _losses(held, options)
         if not any(line[3] for line in losses.rows):
             what = "no row has a score beside `none` on a target with English and another language."

@@ -35,35 +35,35 @@ class Compared:
 class _Runs:
     """Stored runs, each read once."""
 
-    store: Path
+    stores: Sequence[Path]
     baselines: str | None
     read: dict[str | None, tuple[dict[str, Any], list[Any], dict[tuple[str, str], Side]]] = field(default_factory=dict)
     choices: list[Choice] = field(default_factory=list)
     degenerate: list[Degenerate] = field(default_factory=list)
 
     def run(self, name: str | None) -> tuple[dict[str, Any], list[Any], dict[tuple[str, str], Side]]:
-        from xharness.api.stored import find_run, store_of
+        from xharness.api.stored import find_runs, read_stored
         from xharness.board.grid import languages_of
-        from xharness.plugins import load_plugins
         from xharness.score.matching import sides_of
-        from xharness.store.runs import read_run
 
         if name not in self.read:
-            folder = find_run(name, self.store)
-            run, records = read_run(folder)
-            load_plugins(run.get("plugins", ()))
-            self.read[name] = run, records, sides_of(run, records, store_of(folder).path, languages_of(run))
+            found = read_stored(find_runs(name, self.stores))
+            sides = sides_of(found.run, found.records, found.stores.path, languages_of(found.run))
+            self.read[name] = found.run, found.records, sides
         return self.read[name]
 
 
-def compare_rows(rows: Sequence[str], store: Path, settings: Any, baselines: str | None = None) -> Compared:
-    """Every row against the first, corrected together; UsageError for rows that are not there."""
+def compare_rows(rows: Sequence[str], stores: Sequence[Path], settings: Any, baselines: str | None = None) -> Compared:
+    """Every row against the first, corrected together; UsageError for rows that are not there.
+
+    With several stores a row that names no run is of their newest runs as one.
+    """
     from xharness.baselines.published import compare_published
     from xharness.score.compare import compare as compare_sides
     from xharness.score.compare import corrected_together
     from xharness.score.matching import Side
 
-    runs = _Runs(store, baselines)
+    runs = _Runs(stores, baselines)
     sides = [_own(given, runs) for given in rows if not given.startswith(BASELINE)]
     scheme = _scheme(runs)
     file = baselines or _scheme_name(runs)

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from xharness.api.stored import find_run, read_board, store_of, suite_of
+from xharness.api.stored import DEFAULT, find_run, read_board, store_of, suite_of
 from xharness.api.views import BoardView, frame
 from xharness.errors import HarnessError, UsageError, nearest
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from xharness.study import Study
 
 Names = str | Sequence[str] | None
-STORE = ".xharness"
 SCORES = ("checkpoint", "intermediate", "target", "seed", "language", "metric", "value", "n", "key")
 DIFFERENCES = ("kind", "name", "language", "left", "right", "difference", "low", "high", "p", "p_corrected", "n")
 PREDICTIONS = ("id", "language", "gold", "prediction", "score", "right", "probabilities")
@@ -137,7 +136,7 @@ class Run:
         from xharness.score.compare import Settings
 
         rows = [row if "::" in row or row.startswith("baseline:") else f"{self.name}::{row}" for row in (left, right)]
-        (found,) = compare_rows(rows, self.store.root, Settings(resamples, seed)).comparisons
+        (found,) = compare_rows(rows, [self.store.root], Settings(resamples, seed)).comparisons
         kinds = ("language", "target", "group", "average") if languages else ("target", "group", "average")
         lines = [asdict(line) for line in found.lines if line.kind in kinds]
         return frame([{**line, "p_corrected": line["adjusted"]} for line in lines], DIFFERENCES)
@@ -154,7 +153,7 @@ class Run:
 
         held = cell_named(cell, self.facts["cells"])
         found = predictions(held, self.facts, self.store.path, suite_of(self.facts), _names(language))
-        rows = [row.as_json() for row in found.rows]
+        rows = [row.as_json() for row in found.read(found.rows)]
         inputs = tuple(dict.fromkeys(name for row in rows for name in row["inputs"]))
         return frame([{**row.pop("inputs"), **row} for row in rows], (*PREDICTIONS, *inputs))
 
@@ -196,21 +195,25 @@ class Run:
         return Study(cast("Loaded", loaded), self.facts, self.records, self.store.path, self.store.manifest)
 
 
-def open_run(run: str | os.PathLike[str] | None = None, store: str | os.PathLike[str] = STORE) -> Run:
+def _store(given: str | os.PathLike[str] | None) -> Path:
+    return Path(given if given is not None else os.environ.get("XHARNESS_STORE") or DEFAULT)
+
+
+def open_run(run: str | os.PathLike[str] | None = None, store: str | os.PathLike[str] | None = None) -> Run:
     """A run by its folder or (part of) its name, the newest if none is said; a store's folder is one's newest run.
 
     UsageError where there is none.
     """
     if run is not None and (Path(run) / "runs").is_dir():
         return Run(find_run(None, Path(run)))
-    return Run(find_run(None if run is None else os.fspath(run), Path(store)))
+    return Run(find_run(None if run is None else os.fspath(run), _store(store)))
 
 
-def runs(store: str | os.PathLike[str] = STORE) -> list[Run]:
+def runs(store: str | os.PathLike[str] | None = None) -> list[Run]:
     """The finished runs of a store, the newest first."""
     from xharness.store.runs import finished_runs
 
-    return sorted((Run(folder) for folder in finished_runs(Path(store))), key=lambda run: run.name, reverse=True)
+    return sorted((Run(folder) for folder in finished_runs(_store(store))), key=lambda run: run.name, reverse=True)
 
 
 def run(
@@ -225,21 +228,27 @@ def run(
     seeds: Sequence[int] | None = None,
     marks: str | None = None,
     checkpoints: Names = None,
-    store: str | os.PathLike[str] = STORE,
+    store: str | os.PathLike[str] | None = None,
     device: str = "auto",
     workers: int | None = None,
+    engine: str = "local",
     keep: str = "intermediates",
     max_failures: int | None = None,
     progress: bool | None = None,
     stop: threading.Event | None = None,
+    remote: str = "",
+    remote_read_only: bool = False,
 ) -> Run:
     """Run what of a suite the store lacks; what it has is reused.
 
     `suite`: a file, the name of a shipped suite, or a `Suite`. `select` is `-k` of the command line, `marks` is `-m`.
+    `engine`: who runs the steps, `local`, `ray` or `slurm`; `workers` at once at the most.
     `keep`: tuned models that stay, `all`, `intermediates` or `none`. `progress`: a bar on stderr; if not said, in
-    notebooks alone. Nothing else is printed. From another thread `stop.set()` ends the run; then, and at Ctrl-C,
-    Stopped is raised. A failed cell raises nothing: see `Run.cells` and `Run.exit_code`. UsageError for what is wrong
-    with the suite or the arguments, before anything is run.
+    notebooks alone. `remote`: the URL of a store elsewhere (`s3://bucket/prefix`), asked for what this one lacks and,
+    unless `remote_read_only`, given what is made; what is wrong with it is a warning on stderr. Nothing else is
+    printed. From another thread `stop.set()` ends the run; then, and at Ctrl-C, Stopped is raised. A failed cell raises
+    nothing: see `Run.cells` and `Run.exit_code`. UsageError for what is wrong with the suite or the arguments, before
+    anything is run.
     """
     import io
 
@@ -254,14 +263,15 @@ def run(
 
     if keep not in ("all", "intermediates", "none"):
         raise UsageError(f"keep = '{keep}' is not known. {nearest(keep, ('all', 'intermediates', 'none'))}")
-    path = suite.written(Store(Path(store)).prepare().root) if isinstance(suite, Suite) else os.fspath(suite)
+    path = suite.written(Store(_store(store)).prepare().root) if isinstance(suite, Suite) else os.fspath(suite)
     selection = Selection(
         ids=_names(cells), keyword=select, marks=marks, intermediates=_names(intermediates), targets=_names(targets),
         languages=_names(languages), seeds=tuple(seeds or ()),
     )  # fmt: skip
     request = Request(
-        suite=str(path), selection=selection, profile=profile, checkpoints=_names(checkpoints), store=Path(store),
-        device=device, workers=workers, max_failures=max_failures, keep=keep, verbosity=-1, argv=("xharness.run",),
+        suite=str(path), selection=selection, profile=profile, checkpoints=_names(checkpoints), store=_store(store),
+        device=device, workers=workers, engine=engine, max_failures=max_failures, keep=keep, verbosity=-1,
+        argv=("xharness.run",), remote=remote, remote_read_only=remote_read_only,
     )  # fmt: skip
     silent = Console(file=io.StringIO())
     with _bar(_in_notebook() if progress is None else progress) as listener:

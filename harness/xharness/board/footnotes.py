@@ -26,6 +26,7 @@ def footnotes(run: Mapping[str, Any]) -> list[str]:
     for target, kept in languages_of(run).items():
         if len(kept) < (want := len(run["tasks"][target]["languages"])):
             notes.append(f"{run['tasks'][target]['title']}: only {listed(kept)}, {len(kept)} of {want} languages")
+    notes += _partial(run)
     notes.append("metrics: " + "; ".join(f"{m}: {', '.join(names)}" for m, names in metrics.items()))
     for name, checkpoint in run["checkpoints"].items():
         if checkpoint.get("remote_code"):
@@ -40,6 +41,19 @@ def footnotes(run: Mapping[str, Any]) -> list[str]:
         notes.append(f"failed intermediate: {found['label']}: {what}")
     notes += [f"{found['rows']:,} bad rows left out of: {found['label']}" for found in run.get("left_out", ())]
     return [*notes, *search_notes(run)]
+
+
+def _partial(run: Mapping[str, Any]) -> list[str]:
+    """Cells that were asked for in a part of the languages alone, while others of the target have more."""
+    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    needed, chosen = languages_of(run), run.get("languages_selected", {})
+    for cell in run["cells"]:
+        part = tuple(chosen.get(cell["name"], ()))
+        if part and set(needed[cell["target"]]) - set(part):
+            found.setdefault((cell["target"], part), []).append(cell["name"])
+    return [
+        f"only in {listed(list(part))}, so without an average: {listed(names)}" for (_, part), names in found.items()
+    ]
 
 
 def _trained_in(run: Mapping[str, Any]) -> list[str]:

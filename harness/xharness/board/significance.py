@@ -10,14 +10,14 @@ from typing import Any
 from xharness.errors import HarnessError
 from xharness.record import Record
 from xharness.store.files import canonical
-from xharness.store.steps import Store
+from xharness.store.several import Stores
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same outcomes give other marks."""
 
 
 def significant_gains(
-    run: Mapping[str, Any], records: Sequence[Record], store: Store
+    run: Mapping[str, Any], records: Sequence[Record], store: Stores
 ) -> frozenset[tuple[str, str, str]]:
     """(checkpoint, intermediate, target) whose difference from `none` is significant; empty if outcomes are missing.
 
@@ -26,7 +26,10 @@ def significant_gains(
     ends = sorted({(r.checkpoint, r.intermediate, r.target, r.seed, r.key) for r in records})
     if len({i for _, i, *_ in ends}) < 2 or not all(store.has(key) for *_, key in ends):
         return frozenset()
-    name = hashlib.sha256(canonical([VERSION, ends, run.get("languages_selected", {})]).encode()).hexdigest()[:20]
+    metrics = {target: run["tasks"][target]["metric"] for target in run["targets"]}
+    name = hashlib.sha256(canonical([VERSION, ends, metrics, run.get("languages_selected", {})]).encode()).hexdigest()[
+        :20
+    ]
     file = store.root / "cache" / f"significance-{name}.json"
     try:
         return frozenset((c, i, t) for c, i, t in json.loads(file.read_text(encoding="utf-8")))
@@ -46,7 +49,7 @@ def significant_gains(
     return found
 
 
-def _compute(run: Mapping[str, Any], records: Sequence[Record], store: Store) -> frozenset[tuple[str, str, str]]:
+def _compute(run: Mapping[str, Any], records: Sequence[Record], store: Stores) -> frozenset[tuple[str, str, str]]:
     from xharness.board.grid import languages_of
     from xharness.score.compare import significant_against_none
     from xharness.score.matching import sides_of

@@ -39,7 +39,7 @@ def analyse(
     ] = None,
 ) -> None:
     """Answer a suite's questions from a stored run; nothing is trained."""
-    from xharness.api.stored import find_run
+    from xharness.api.stored import find_run, run_of
     from xharness.cli.terminal import terminal
     from xharness.collect.fit import check_known
     from xharness.spec.load import load_suite
@@ -52,7 +52,7 @@ def analyse(
         if output.exists() and not output.is_dir():
             raise UsageError(f"--output '{output}' is a file; name a folder.")
         writable("--output", output / "page.md")
-    folder = find_run(run or f"-{loaded.path.stem}-{loaded.profile_name or ''}", store)
+    folder = find_run(run, store) if run else run_of(loaded.path.stem, loaded.profile_name, store)
     if not show_answers(loaded, folder, terminal(), names or (), output):
         raise typer.Exit(int(ExitCode.FAILED))
 

@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "analyse": ("analyse", "analyse", "Answer a suite's questions from a stored run: tables, figures, sentences."),
     "why": ("why", "why", "Say what a cell is made of, and why it would run again."),
     "check": ("checking", "check", "Check all that can be known of a suite without training."),
-    "store": ("store", "app", "Look after the store: ls, du, check, gc."),
+    "store": ("store", "app", "Look after the store: ls, du, check, gc; hand runs on: export, import, push, pull."),
     "compare": ("compare", "compare", "Compare rows of runs or published ones, with intervals and corrected tests."),
     "export": ("exporting", "export", "Write a stored row in XTREME's submission layout, or for mteb."),
     "score": ("score", "score", "Score a folder in XTREME's submission layout."),

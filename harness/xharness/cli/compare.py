@@ -29,7 +29,7 @@ def compare(
             "the first is what the others are compared with.",
         ),
     ],
-    store: o.StoreOption = o.DEFAULT_STORE,
+    store: o.StoresOption = o.DEFAULT_STORES,
     resamples: Annotated[int, typer.Option(min=100, max=1_000_000, help="Resamples of the bootstrap.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     languages: Annotated[bool, typer.Option("--languages", help="Show every language.")] = False,

@@ -43,6 +43,13 @@ def trackers(incomplete: str) -> list[str]:
     return _starting(TRACKERS, incomplete)
 
 
+def engines(incomplete: str) -> list[str]:
+    """Names of the engines."""
+    from xharness.engines.names import ENGINES
+
+    return _starting(ENGINES, incomplete)
+
+
 def cells(ctx: typer.Context, incomplete: str) -> list[str]:
     """Ids of the cells of the suite on the command line."""
     return _ids(ctx, "", incomplete)
@@ -64,6 +71,18 @@ def _ids(ctx: typer.Context, suite: str, part: str) -> list[str]:
         if len(found) >= MOST:
             break
     return list(found)
+
+
+def stored_cells(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Cells of the newest run, or of the one that `--run` names, that passed."""
+    from pathlib import Path
+
+    from xharness.api.stored import DEFAULT
+    from xharness.store.runs import latest_run, read_facts
+
+    folder = latest_run(Path(ctx.params.get("store") or DEFAULT), ctx.params.get("run"))
+    facts = read_facts(folder) if folder is not None else None
+    return _starting((cell["name"] for cell in facts["cells"] if cell.get("key")), incomplete)[:MOST] if facts else []
 
 
 def profiles(ctx: typer.Context, incomplete: str) -> list[str]:

@@ -14,6 +14,7 @@ import typer
 from xharness.cli.signals import heard
 from xharness.cli.streams import hush
 from xharness.errors import ExitCode, HarnessError, Problem, UsageError
+from xharness.remote.address import without_secrets
 
 
 class Passed(Exception):
@@ -67,13 +68,13 @@ def ending(error: BaseException, debug: bool = False) -> int:
     return int(ExitCode.INTERNAL)
 
 
-def interrupted(so_far: str = "") -> int:
-    """Say that a signal has ended the program, and how a run goes on; the exit code."""
+def interrupted(so_far: str = "", left: str = "") -> int:
+    """Say that a signal has ended the program, and how a run goes on, with what is left; the exit code."""
     by = f" by {name}" if (name := heard()) not in (None, "SIGINT") else ""
     said = f"interrupted{by}{so_far and ': '}{so_far}"
     if sys.argv[1:2] == ["run"]:
-        command = shlex.join(["xharness", *sys.argv[1:]])
-        said = f"\n{said}; what was finished is stored. Go on with:\n  {command}"
+        command = shlex.join(["xharness", *without_secrets(sys.argv[1:])])
+        said = f"\n{said}; what was finished is stored{left and ', '}{left}. Go on with:\n  {command}"
     # CPython takes an interrupt that passed through source in evaluation, as dataclasses are made from, for one that
     # nobody has handled, and would end by SIGINT in spite of our exit code. Evaluating anew makes it forget.
     eval("0")

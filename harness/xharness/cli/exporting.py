@@ -34,7 +34,10 @@ def export(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Of mteb: the folder (mteb-results).")] = None,
     store: o.StoreOption = o.DEFAULT_STORE,
 ) -> None:
-    """Write one row of a stored run in XTREME's submission layout, or a tuned model for transformers, or for mteb."""
+    """Write one row of a stored run in XTREME's submission layout; a tuned model for transformers; or rows for mteb.
+
+    `export DIR` writes a submission, `export model CELL DIR` the model behind a cell, `export mteb DIR` result files.
+    """
     from xharness.api.stored import find_run, store_of
     from xharness.plugins import load_plugins
     from xharness.score.scheme import scheme_of
@@ -85,6 +88,8 @@ def _mteb(found: Path, folder: Path | None, checkpoint: str | None, intermediate
     folder = folder or Path("mteb-results")
     facts, records = read_run(found)
     load_plugins(facts.get("plugins", ()))
+    if not records:
+        raise UsageError(f"{found.name}: none of its cells is scored. Name another run with --run.")
     wanted = {"checkpoint": checkpoint, "intermediate": intermediate, "seed": seed}
     for name, value in wanted.items():
         known = {str(getattr(record, name)) for record in records}

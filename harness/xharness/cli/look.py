@@ -20,7 +20,11 @@ FIRST = 20
 def look(
     cell: Annotated[
         str,
-        typer.Argument(metavar="CELL", help="A cell of the run: 'squad_v1->xquad', 'none->xnli[tiny-0][de]'."),
+        typer.Argument(
+            metavar="CELL",
+            help="A cell of the run: 'squad_v1->xquad', 'none->xnli[tiny-0][de]'.",
+            autocompletion=completion.stored_cells,
+        ),
     ],
     language: Annotated[
         list[str] | None,
@@ -50,7 +54,7 @@ def look(
     from xharness.api.stored import find_run, store_of, suite_of
     from xharness.look.files import FORMATS
     from xharness.look.predictions import predictions
-    from xharness.look.selection import Wanted, chosen, differences
+    from xharness.look.selection import Difference, Wanted, chosen, differences
     from xharness.plugins import load_plugins
     from xharness.store.runs import cell_named, read_run
 
@@ -71,16 +75,19 @@ def look(
     most = limit or (FIRST if form == "terminal" and sample is None and output is None else None)
     wanted = Wanted(False if wrong else True if right else None, sort == "score", sample, seed, most)
     about: dict[str, Any] = {"cell": held["name"], "title": facts["title"], "note": facts.get("note", ""),
-                             "examples": len(ours.rows), "notes": ours.notes, "row": held["intermediate"]}  # fmt: skip
+                             "examples": len(ours.rows), "row": held["intermediate"]}  # fmt: skip
     rows: list[Any]
     if against is None:
-        rows = chosen(ours.rows, wanted)
+        rows = ours.read(chosen(ours.rows, wanted))
     else:
         name = f"{against}->{held['name'].partition('->')[2]}"
         theirs = predictions(cell_named(name, facts["cells"]), facts, store_of(folder).path, loaded, languages)
         found = {id(pair.ours): pair for pair in differences(ours, theirs)}
-        rows = [found[id(row)] for row in chosen([pair.ours for pair in found.values()], wanted)]
+        pairs = [found[id(row)] for row in chosen([pair.ours for pair in found.values()], wanted)]
+        mine, other = ours.read([pair.ours for pair in pairs]), theirs.read([pair.theirs for pair in pairs])
+        rows = [Difference(*both) for both in zip(mine, other, strict=True)]
         about |= {"against": against, "gained": sum(pair.gained for pair in found.values()), "differ": len(found)}
+    about["notes"] = ours.notes
     if form != "terminal":
         text = FORMATS[form](rows, about)
         write(output, text) if output else print(text, end="")
@@ -90,7 +97,8 @@ def look(
 
 def with_languages(cell: str) -> tuple[str, tuple[str, ...]]:
     """`none->xnli[tiny-0][de,sw]` as the cell and its languages."""
-    found = re.fullmatch(r"(.+\])\[([^\[\]]+)\]", cell)
+    # Behind a short id, `none->xnli[de]`, what is no checkpoint and seed are languages.
+    found = re.fullmatch(r"(.+\])\[([^\[\]]+)\]", cell) or re.fullmatch(r"([^\[\]]+)\[((?:[^\[\],-]+,?)+)\]", cell)
     return (found[1], tuple(part.strip() for part in found[2].split(","))) if found else (cell, ())
 
 

@@ -62,6 +62,14 @@ ProfileOption = Annotated[
 StoreOption = Annotated[
     Path, typer.Option("--store", envvar="XHARNESS_STORE", help="Folder that keeps what steps made.")
 ]
+StoresOption = Annotated[
+    list[Path],
+    typer.Option(
+        "--store",
+        envvar="XHARNESS_STORE",
+        help="Folder that keeps what steps made; several, to have their runs side by side.",
+    ),
+]
 CheckpointOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -104,6 +112,37 @@ TrackOption = Annotated[
         autocompletion=completion.trackers,
     ),
 ]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        envvar="XHARNESS_ENGINE",
+        help="Who runs the steps: local, ray, slurm.",
+        autocompletion=completion.engines,
+    ),
+]
+RemoteOption = Annotated[
+    str,
+    typer.Option(
+        "--remote",
+        metavar="URL",
+        envvar="XHARNESS_REMOTE",
+        show_envvar=False,
+        help="A store elsewhere, asked for what is absent and given what is made: s3://bucket/prefix, file:///shared."
+        " [env: XHARNESS_REMOTE]",
+    ),
+]
+ReadOnlyOption = Annotated[
+    bool, typer.Option("--remote-read-only", envvar="XHARNESS_REMOTE_READ_ONLY", help="Give it nothing.")
+]
+TextsOption = Annotated[bool, typer.Option("--texts/--no-texts", help="With the examples that it was tested on.")]
+TextsOfOption = Annotated[
+    list[str] | None,
+    typer.Option("--texts-of", metavar="TARGET", help="Also those of this target, whose licence forbids it."),
+]
+PluginsOption = Annotated[
+    Path | None, typer.Option("--plugins", metavar="FOLDER", help="Where plug-ins lie that the run used.")
+]
 FailedFirstOption = Annotated[
     bool, typer.Option("--ff", "--failed-first", help="The cells that failed last before the others.")
 ]
@@ -115,6 +154,7 @@ ReasonsOption = Annotated[
 ]
 DEFAULT_REASONS = "fs"
 DEFAULT_STORE = Path(".xharness")
+DEFAULT_STORES = [DEFAULT_STORE]
 
 
 def failed_mode(last_failed: bool, failed_first: bool) -> Mode | None:

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xharness.cli import options as o
-from xharness.errors import ExitCode
+from xharness.errors import ExitCode, counted
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from xharness.plan.cost import Estimate
     from xharness.session.session import Prepared
+
+SHOWN = 3
+"""Cells of one reason that are named."""
 
 
 @o.filtered
@@ -29,6 +32,8 @@ def plan(
     store: o.StoreOption = o.DEFAULT_STORE,
     filters: o.Filters = o.NO_FILTERS,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a step.")] = False,
+    cost: Annotated[bool, typer.Option("--cost", help="The cost alone, as one JSON object, in seconds.")] = False,
+    remote: o.RemoteOption = "",
 ) -> None:
     """Show the steps that a run would take: shared, stored, missing, and an estimate of the cost."""
     from xharness.cli.terminal import terminal
@@ -43,8 +48,12 @@ def plan(
             print(json.dumps(row, ensure_ascii=False))
         for line in _blocked(prepared):
             print(line, file=sys.stderr)
+    elif cost:
+        print(json.dumps(_cost(prepared, _elsewhere(prepared, remote)), ensure_ascii=False))
+        for line in _blocked(prepared):
+            print(line, file=sys.stderr)
     else:
-        print_plan(prepared, terminal())
+        print_plan(prepared, terminal(), remote)
     raise typer.Exit(int(code_of(prepared)))
 
 
@@ -58,7 +67,43 @@ def code_of(prepared: Prepared) -> ExitCode:
 
 
 def _blocked(prepared: Prepared) -> list[str]:
-    return [f"blocked: {name}: {why}" for name, why in prepared.plan.blocked.items()]
+    """What cannot be planned: cells of one reason in one line."""
+    return _by_reason("blocked", prepared.plan.blocked)
+
+
+def _by_reason(word: str, whys: Mapping[str, str]) -> list[str]:
+    cells: dict[str, list[str]] = {}
+    for name, why in whys.items():
+        cells.setdefault(why, []).append(name)
+    return [f"{word}: {_some(names)}: {why}" for why, names in cells.items()]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _elsewhere(prepared: Prepared, remote: str) -> frozenset[str]:
+    """What a run would fetch from a remote store; a warning where that cannot be asked."""
+    if not remote:
+        return frozenset()
+    from xharness.remote.line import Line
+    from xharness.session.fetching import there
+
+    line = Line(remote, read_only=True)
+    found = there(line, prepared.plan, prepared.store)
+    for said in line.warnings(over=True):
+        print(f"warning: {said}", file=sys.stderr)
+    return found
+
+
+def _cost(prepared: Prepared, elsewhere: frozenset[str]) -> dict[str, Any]:
+    """What is missing and what it takes."""
+    from xharness.plan.workers import cost_of
+
+    left, course = cost_of(prepared.plan, prepared.store, elsewhere)
+    told = {"cells": len(prepared.plan.cells), "blocked": len(prepared.plan.blocked), "fetched": len(elsewhere)}
+    return {**told, "steps": len(left.missing), "unknown": left.guessed, "made_on": left.made_on, **course.as_json()}
 
 
 def _rows(prepared: Prepared) -> list[dict[str, Any]]:
@@ -94,28 +139,29 @@ def _print_steps(rows: Sequence[Mapping[str, Any]], left: Estimate, console: Con
         console.out("\n".join(lines), style="dim" if stored else None, highlight=False)
 
 
-def print_plan(prepared: Prepared, console: Console) -> None:
-    """The plan as a table, and its sums."""
-    from xharness.plan.cost import estimate
+def print_plan(prepared: Prepared, console: Console, remote: str = "") -> None:
+    """The plan as a table, and its sums; what a remote store has need not be made."""
     from xharness.plan.sweeping import costs
+    from xharness.plan.workers import cost_of
 
     rows = _rows(prepared)
-    left = estimate(prepared.plan, prepared.store)
+    elsewhere = _elsewhere(prepared, remote)
+    left, course = cost_of(prepared.plan, prepared.store, elsewhere)
     _print_steps(rows, left, console)
     alone = sum(row["cells"] for row in rows)
-    console.print(
-        f"{len(prepared.plan.cells)} cells, {len(rows)} steps; without sharing {alone} "
-        f"({alone / max(1, len(rows)):.1f} times as many)",
-        highlight=False,
-    )
+    shared = f"; without sharing {alone} ({alone / len(rows):.1f} times as many)" if rows else ""
+    cells = f"{counted(len(prepared.plan.cells), 'cell')}, {counted(len(rows), 'step')}"
+    console.print(f"{cells}{shared}", highlight=False)
     for cost in costs(prepared.plan):
         console.print(cost.sentence(), highlight=False, markup=False, soft_wrap=True)
-    blocked, cells = len(prepared.plan.blocked), len(prepared.plan.cells)
+    blocked, count = len(prepared.plan.blocked), len(prepared.plan.cells)
     if blocked:
-        console.print(f"{blocked} of {cells} cells cannot be planned", style="red", highlight=False)
-    if blocked < cells or not blocked:
-        console.print(f"{'the others: ' if blocked else ''}{left.sentence()}", highlight=False)
+        console.print(f"{blocked} of {count} cells cannot be planned", style="red", highlight=False)
+    if blocked < count or not blocked:
+        console.print(f"{'the others: ' if blocked else ''}{left.sentence()}", highlight=False, soft_wrap=True)
+    for said in course.sentences():
+        console.print(said, highlight=False, soft_wrap=True)
     for line in _blocked(prepared):
         console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
-    for cell, why in prepared.skipped.items():
-        console.print(f"skipped: {cell.name}: {why}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    for line in _by_reason("skipped", {cell.name: why for cell, why in prepared.skipped.items()}):
+        console.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)

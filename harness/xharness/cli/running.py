@@ -34,8 +34,9 @@ def run(
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda (every GPU), cuda:0,2 (these).")] = "auto",
     workers: Annotated[
         str,
-        typer.Option("-n", metavar="N|auto", help="Worker processes; the processor's threads are divided among them."),
+        typer.Option("-n", metavar="N|auto", help="Steps at once: worker processes, or at most so many tasks or jobs."),
     ] = "auto",
+    engine: o.EngineOption = "local",
     filters: o.Filters = o.NO_FILTERS,
     exit_first: Annotated[bool, typer.Option("-x", help="Stop after the first failed cell.")] = False,
     max_failures: Annotated[
@@ -82,6 +83,8 @@ def run(
         Path | None, typer.Option("--events", metavar="FILE", help="Append every event there as a line of JSON.")
     ] = None,
     track: o.TrackOption = None,
+    remote: o.RemoteOption = "",
+    remote_read_only: o.ReadOnlyOption = False,
 ) -> None:
     """Run a suite: what the store has is reused, what is missing is made, and the board is shown."""
     from xharness.board.drawing import BREAKDOWNS
@@ -102,7 +105,8 @@ def run(
         checkpoints=tuple(checkpoint or ()),
         store=store,
         device=device,
-        workers=_workers(workers),
+        workers=_workers(workers, engine),
+        engine=engine,
         max_failures=1 if exit_first else max_failures,
         keep=keep,
         verbosity=-1 if quiet else verbose,
@@ -112,6 +116,8 @@ def run(
         events=writable("--events", events),
         track=tuple(track or ()),
         argv=tuple(sys.argv),
+        remote=remote,
+        remote_read_only=remote_read_only,
     )
     letters = o.reasons(reasons)
     writable("--junit-xml", junit_xml)
@@ -121,7 +127,7 @@ def run(
         from xharness.session.session import prepare
 
         prepared = prepare(request)
-        print_plan(prepared, console)
+        print_plan(prepared, console, remote)
         raise typer.Exit(int(code_of(prepared)))
     try:
         finished = run_session(request, console)
@@ -142,6 +148,8 @@ def run(
             write_junit(finished.made, junit_xml)
         style = "bold green" if finished.exit_code == ExitCode.OK else "bold red"
         console.print(summary_line(finished), style=style, highlight=False, soft_wrap=True)
+        if finished.left:
+            console.print(f"to go on: {finished.left}", style="dim", highlight=False, soft_wrap=True)
     except KeyboardInterrupt:
         deafen()
         raise typer.Exit(_interrupted(finished, junit_xml)) from None
@@ -166,7 +174,7 @@ def _interrupted(finished: Finished, junit_xml: Path | None) -> int:
             write_junit(finished.made, junit_xml)
     except HarnessError as error:
         tell(error)
-    return interrupted(summary_line(finished))
+    return interrupted(summary_line(finished), finished.left)
 
 
 def _show_durations(times: list[tuple[float, str]], console: Console) -> None:
@@ -177,7 +185,7 @@ def _show_durations(times: list[tuple[float, str]], console: Console) -> None:
         console.print(f"{duration(seconds):>12}  {label}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _workers(given: str) -> int | None:
+def _workers(given: str, engine: str) -> int | None:
     from xharness.session.provenance import cores
 
     if given == "auto":
@@ -185,6 +193,6 @@ def _workers(given: str) -> int | None:
     if not re.fullmatch("[0-9]{1,9}", given) or int(given) < 1:
         raise UsageError(f"-n '{given}' must be a number of at least 1, or auto.")
     most = max(FEWEST_ALLOWED, WORKERS_A_CORE * cores())
-    if int(given) > most:
+    if engine == "local" and int(given) > most:
         raise UsageError(f"-n '{given}' is more than {cores()} cores can bear: at most {most}, or auto.")
     return int(given)

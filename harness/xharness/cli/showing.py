@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +21,7 @@ def show(
     run: Annotated[
         str | None, typer.Argument(metavar="[RUN]", help="A run's folder or part of its name; the newest when absent.")
     ] = None,
-    store: o.StoreOption = o.DEFAULT_STORE,
+    store: o.StoresOption = o.DEFAULT_STORES,
     by: Annotated[
         str | None,
         typer.Option(
@@ -36,22 +37,25 @@ def show(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write there instead of the terminal.")] = None,
     reasons: o.ReasonsOption = o.DEFAULT_REASONS,
 ) -> None:
-    """Show the board of a stored run again."""
-    from xharness.api.stored import find_run, read_board
+    """Show the board of a stored run again; of several stores, their runs on one board."""
+    from xharness.api.stored import find_runs, read_board
     from xharness.board.export import FORMATS
     from xharness.cli.terminal import terminal
 
     if form != "terminal" and form not in FORMATS:
         raise UsageError(f"--format '{form}' is not known. Allowed: terminal, {', '.join(FORMATS)}.")
     letters = o.reasons(reasons)
-    folder = find_run(run, store)
+    folders = find_runs(run, store)
     writable("--output", output)
     if form == "terminal":
         drawn = io.StringIO() if output else None
-        show_run(folder, terminal(drawn), by, metric, chance, baselines, letters)
+        console = terminal(drawn)
+        show_run(folders, console, by, metric, chance, baselines, letters)
+        for line in _fetched(folders):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         text = drawn.getvalue() if drawn else ""
     else:
-        _, records, board = read_board(folder, metric)
+        _, records, board = read_board(folders, metric)
         text = FORMATS[form](board, records)
     if output:
         write(output, text)
@@ -59,8 +63,20 @@ def show(
         print(text)
 
 
+def _fetched(folders: Sequence[Path]) -> Iterator[str]:
+    """A line for each run that had steps from a remote store: how many, and where that is."""
+    from xharness.store.runs import own_facts
+
+    for folder in folders:
+        facts = own_facts(folder) or {}
+        came = facts.get("remote", {})
+        if came.get("fetched"):
+            name = f"{folder.name}: " if len(folders) > 1 else ""
+            yield f"{name}{came['fetched']} of {facts['made'] + facts['reused']} steps were fetched from {came['at']}"
+
+
 def show_run(
-    folder: Path,
+    folder: Path | Sequence[Path],
     console: Console,
     by: str | None = None,
     metric: str | None = None,
@@ -68,7 +84,7 @@ def show_run(
     baselines: bool = False,
     reasons: str = o.DEFAULT_REASONS,
 ) -> None:
-    """Draw a stored run: the board, a breakdown when asked, and why cells failed or were skipped."""
+    """Draw a stored run, or several as one: the board, a breakdown when asked, and why cells failed or were skipped."""
     from xharness.api.stored import read_board
     from xharness.board.drawing import BREAKDOWNS, draw_run
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from xharness.cli import options as o
-from xharness.errors import ExitCode, UsageError
+from xharness.cli.output import writable
+from xharness.cli.remote import collect_remote, list_remote, pull, push
+from xharness.errors import ExitCode, UsageError, listed
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from xharness.store.care import Rubbish, Stored
+    from xharness.store.receiving import Received
     from xharness.store.steps import Store
 
 app = typer.Typer(
@@ -26,6 +30,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+app.command("push")(push)
+app.command("pull")(pull)
+
+RemoteOption = Annotated[str, typer.Option("--remote", metavar="URL", help="Of this store elsewhere instead.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")]
 
 
@@ -46,8 +54,12 @@ def ls(
     store: o.StoreOption = o.DEFAULT_STORE,
     kind: Annotated[str | None, typer.Option("--kind", help="Only tune, evaluate, embed or mine.")] = None,
     as_json: JsonOption = False,
+    remote: RemoteOption = "",
 ) -> None:
-    """List the stored steps, the oldest first."""
+    """List the stored steps, the oldest first; of a remote store the runs that were pushed there."""
+    if remote:
+        list_remote(remote, as_json)
+        return
     from xharness.steps import AnyWork
     from xharness.store.care import contents
 
@@ -59,10 +71,10 @@ def ls(
         for step in steps:
             print(json.dumps(step.as_json(), ensure_ascii=False))
         return
-    table = _table("kind", "step", "size", "age", "run", "key")
+    table = table_of("kind", "step", "size", "age", "run", "key")
     for step in steps:
         table.add_row(step.kind, _label(step), size(step.size), age(step.stored), step.run, step.key)
-    _print(table)
+    print_table(table)
     print(f"{len(steps)} steps, {size(sum(s.size for s in steps))}")
 
 
@@ -82,10 +94,10 @@ def du(store: o.StoreOption = o.DEFAULT_STORE, as_json: JsonOption = False) -> N
             for name, (count, total) in sums.items():
                 print(json.dumps({"by": by, "name": name, "steps": count, "bytes": total}, ensure_ascii=False))
             continue
-        table = _table(by, "steps", "size")
+        table = table_of(by, "steps", "size")
         for name, (count, total) in sorted(sums.items(), key=lambda item: -item[1][1]):
             table.add_row(name, str(count), size(total))
-        _print(table)
+        print_table(table)
     if not as_json:
         print(f"{len(steps)} steps, {size(sum(s.size for s in steps))}")
 
@@ -140,8 +152,18 @@ def gc(
         ),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes/--dry-run", help="Remove it; without, only say what would go.")] = False,
+    remote: RemoteOption = "",
+    older_than: Annotated[
+        float | None,
+        typer.Option("--older-than", metavar="DAYS", min=0, help="With --remote: what was put there so long ago."),
+    ] = None,
 ) -> None:
-    """Remove what no run needs, and what killed runs left; a dry run unless --yes."""
+    """Remove what no run needs, and what killed runs left; of a remote store what is old. A dry run unless --yes."""
+    if remote:
+        collect_remote(remote, older_than, yes)
+        return
+    if older_than is not None:
+        raise UsageError("--older-than is for a store elsewhere: --remote URL.")
     from xharness.store.care import collect_rubbish, rubbish
 
     opened = _open(store)
@@ -150,12 +172,110 @@ def gc(
         found = collect_rubbish(opened, found)
     for line in _lines(found, "removed" if yes else "would go"):
         print(line)
-    if yes:
-        print(f"freed {size(found.size)}")
-    elif found.steps or found.models or found.scratch or found.tmp:  # What is empty goes as well.
-        print(f"{size(found.size)} would be freed; --yes removes it")
+    # What is empty goes as well.
+    say_freed(found.size, yes, bool(found.steps or found.models or found.scratch or found.tmp))
+
+
+def say_freed(count: int, done: bool, anything: bool) -> None:
+    """The last line of a collection: how many bytes it frees."""
+    if done:
+        print(f"freed {size(count)}")
+    elif anything:
+        print(f"{size(count)} would be freed; --yes removes it")
     else:
         print("nothing to remove")
+
+
+@app.command("export")
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder or part of its name.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Written there: RUN.tar.gz.")],
+    store: o.StoreOption = o.DEFAULT_STORE,
+    texts: o.TextsOption = True,
+    texts_of: o.TextsOfOption = None,
+    models: Annotated[bool, typer.Option("--models", help="With the tuned models that are still there.")] = False,
+    data: Annotated[bool, typer.Option("--data", help="With encoded data and embeddings.")] = False,
+) -> None:
+    """Write a run as one file: a colleague needs neither models nor data to show, compare and look."""
+    from xharness.api.sharing import export_run
+    from xharness.api.stored import find_run
+    from xharness.store.parts import DATA, MODELS
+
+    folder = find_run(run, store)
+    writable("FILE", file)
+    whole = (*(MODELS if models else ()), *(DATA if data else ()))
+    done = export_run(folder, file, texts, tuple(texts_of or ()), whole)
+    print(f"{file}: run {done.run}, {done.steps} steps with their files, {size(done.size)}")
+    for licence, targets in _by_licence({t.target: t.licence for t in done.texts if t.text}).items():
+        print(f"examples of {', '.join(targets)}: {licence}")
+    for one in done.texts:
+        if one.without:
+            more = f"; --texts-of {one.target} takes them all the same" if one.licence in one.without else ""
+            print(f"without the examples of {one.target}: {one.without}{more if one.licence else ''}")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `export` wrote, or the folder of a store.")],
+    store: o.StoreOption = o.DEFAULT_STORE,
+    plugins: o.PluginsOption = None,
+) -> None:
+    """Take a run that was exported into the store, whole or not at all."""
+    from xharness.api.sharing import import_file
+
+    if file.is_dir():
+        _merge(file, store)
+        return
+    done = import_file(file, store, plugins)
+    say_received(done.received)
+    for licence, targets in _by_licence(done.texts).items():
+        print(f"examples of {', '.join(targets)}: {licence}")
+
+
+@app.command("merge")
+def merge(
+    other: Annotated[Path, typer.Argument(metavar="OTHER", help="The folder of another store; it stays as it is.")],
+    store: o.StoreOption = o.DEFAULT_STORE,
+) -> None:
+    """Take all finished runs of another store into this one."""
+    _merge(other, store)
+
+
+def _merge(other: Path, store: Path) -> None:
+    from xharness.api.sharing import merge_store
+    from xharness.errors import HarnessError
+
+    damaged = runs = 0
+    for done in merge_store(other, store):
+        runs += 1
+        if isinstance(done, HarnessError):
+            damaged += 1
+            print(f"left out: {done}")
+        else:
+            say_received(done.received)
+    if not runs:
+        print(f"{other} has no finished run")
+    if damaged:
+        raise typer.Exit(int(ExitCode.FAILED))
+
+
+def say_received(got: Received) -> None:
+    """What became of a run and its steps, one line, and one for what differs."""
+    from xharness.store.parts import Taken
+
+    word = "was there already" if got.there else "taken"
+    steps = f"{got.count(Taken.NEW)} steps new, {got.count(Taken.THERE)} there already"
+    print(f"run {got.run} {word}: {steps}")
+    if others := got.taken.get(Taken.OTHER):
+        what = f"{len(others)} steps have other content here under the same key"
+        print(f"{what} (another machine rounds differently), and that was kept: {listed(others)}")
+
+
+def _by_licence(texts: Mapping[str, str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for target, licence in texts.items():
+        found.setdefault(f"licence {licence}" if licence != "made by the generator" else licence, []).append(target)
+    return found
 
 
 def _lines(found: Rubbish, word: str) -> list[str]:
@@ -192,7 +312,8 @@ def age(when: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _table(*columns: str) -> Table:
+def table_of(*columns: str) -> Table:
+    """An empty table."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -202,7 +323,8 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _print(table: Table) -> None:
+def print_table(table: Table) -> None:
+    """A table for people or for a pipe."""
     from xharness.cli.terminal import terminal
 
     console = terminal()

@@ -11,6 +11,7 @@ from pathlib import Path
 from xharness.adapter import (
     Adapter,
     Embedder,
+    JudgedElsewhere,
     PooledRetrieval,
     installed_adapters,
     load_adapter,
@@ -226,7 +227,8 @@ def _roles(loaded: Loaded) -> Iterator[Problem]:
         if name not in loaded.tasks:
             continue
         task, file = loaded.tasks[name], file_of(loaded, name)
-        if not task.data.test and not data_told(loaded, name, "test"):
+        own = isinstance(adapter_of(task), JudgedElsewhere)
+        if not task.data.test and not own and not data_told(loaded, name, "test"):
             what = f"'{name}' has no test data in the profile '{profile}', and is used as a target."
             yield file.problem(place_in(file, profile, "data"), what)
         adapter = adapter_of(task)

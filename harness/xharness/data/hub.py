@@ -166,7 +166,7 @@ def hub_commit(kind: str, repo: str, revision: str | None) -> str:
         raise Unreachable(
             Problem(
                 f"{kind} {repo}",
-                f"the Hub cannot be reached and nothing is cached: {shortened(str(error))}",
+                f"the Hub cannot be reached and nothing is cached ({shortened(str(error)).rstrip('.')}).",
                 "Check the network, HF_ENDPOINT and HF_HUB_OFFLINE.",
             )
         ) from None

@@ -8,23 +8,31 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from xharness.engines.machine import VISIBLE, Share
-from xharness.plan.plan import Step
 
 
 class Worker:
     """One worker process and what it is doing."""
 
-    def __init__(self, number: int, store: Path, threads: int, log: IO[bytes] | None, own: Share | None = None) -> None:
+    def __init__(
+        self,
+        number: int,
+        store: Path,
+        threads: int,
+        log: IO[bytes] | None,
+        own: Share | None = None,
+        environment: Mapping[str, str] | None = None,
+        working: str | None = None,
+    ) -> None:
         self.own = own or Share()
         share = str(threads)
         env = {
             **os.environ,
+            **(environment or {}),
             "OMP_NUM_THREADS": share,
             "MKL_NUM_THREADS": share,
             "OPENBLAS_NUM_THREADS": share,
@@ -45,31 +53,18 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=log or subprocess.DEVNULL,
             env=env,
+            cwd=working,
             start_new_session=True,
         )
         self.step: str | None = None
-        self.last: set[str] = set()
-        """Keys it has just had in its hands: what follows them goes to it, the model still being loaded."""
-        self.heard = self.moved = time.monotonic()
         self.memory = 0
         """Peak memory it last told of, bytes."""
         self._rest = b""
 
-    def order(
-        self, step: Step, about: Mapping[str, Any], measure: bool = False, diverged: Collection[str] = ()
-    ) -> None:
-        """Have it do a step; `diverged` are those that it needs and does without."""
+    def order(self, key: str, message: Mapping[str, Any]) -> None:
+        """Have it do a step."""
         assert self.process.stdin is not None
-        self.step = step.key
-        self.heard = self.moved = time.monotonic()
-        message = {
-            "key": step.key,
-            "work": step.work.model_dump(mode="json"),
-            "needs": [need for need in step.needs if need not in diverged],
-            "diverged": sorted(diverged),
-            "about": dict(about),
-            "measure": measure,
-        }
+        self.step = key
         self.process.stdin.write((json.dumps(message, ensure_ascii=False) + "\n").encode())
         self.process.stdin.flush()
 
@@ -80,7 +75,6 @@ class Worker:
         if not block:
             return None
         *lines, self._rest = (self._rest + block).split(b"\n")
-        self.heard = time.monotonic()
         return [json.loads(line) for line in lines]
 
     def death(self) -> str:

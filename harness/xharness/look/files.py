@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
+from xharness.look.pages import template_of
 from xharness.look.predictions import Prediction
 from xharness.look.selection import Difference
-from xharness.look.terminal import plain
 
 Rows = Sequence[Prediction] | Sequence[Difference]
 
@@ -47,11 +47,7 @@ def _cell(value: Any) -> Any:
 
 def as_html(rows: Rows, about: Mapping[str, Any]) -> str:
     """A page of its own, everything from the data escaped."""
-    from jinja2 import Environment, StrictUndefined
-
-    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    page.filters["plain"] = lambda value: plain(value, 400)
-    template = page.from_string((files("xharness.look") / "look.html.j2").read_text(encoding="utf-8"))
+    template = template_of((files("xharness.look") / "look.html.j2").read_text(encoding="utf-8"), 400)
     shown = [(row.ours, row.theirs) if isinstance(row, Difference) else (row, None) for row in rows]
     return template.render(about=about, rows=shown)
 

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from xharness.adapter import Case, Example, Line, ShowsPredictions, load_adapter, unfolded
+from xharness.adapter import (
+    Case,
+    Example,
+    LabellingAdapter,
+    Line,
+    ShowsPredictions,
+    TunableAdapter,
+    load_adapter,
+    unfolded,
+)
+from xharness.data.carried import carried
 from xharness.data.examples import examples
 from xharness.errors import HarnessError, Unreachable, UsageError, nearest
 from xharness.metrics import metric
@@ -37,8 +47,6 @@ class Prediction:
 
     id: str
     language: str
-    inputs: Mapping[str, Any]
-    """The example under the adapter's column names; empty where the data are no longer at hand."""
     gold: Any
     prediction: Any
     score: float
@@ -47,6 +55,10 @@ class Prediction:
     """None where nothing is simply right or wrong: regression, language modelling."""
     probabilities: Mapping[str, float] | None = None
     """Label or number of a choice -> probability, half precision; None where they were not kept."""
+    neighbours: tuple[tuple[str, float], ...] = field(default=(), repr=False)
+    """Names and similarities of what a search found."""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """The example under the adapter's column names; empty until it is read, and where the data are not at hand."""
     lines: tuple[Line, ...] = field(default=(), repr=False)
     """How it is shown to a person."""
 
@@ -64,8 +76,18 @@ class Predictions:
 
     cell: str
     rows: tuple[Prediction, ...]
-    notes: tuple[str, ...] = ()
-    """What is not at hand: the data, probabilities."""
+    """Without inputs: which of them are looked at is chosen first, since the data of a language take time to read."""
+    _reader: _Reader
+    _without: tuple[str, ...] = ()
+
+    def read(self, rows: Sequence[Prediction]) -> list[Prediction]:
+        """Some of the rows, with their inputs and how they are shown."""
+        return [self._reader.with_example(row) for row in rows]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not at hand of the rows that were read: the data, probabilities."""
+        return (*self._reader.notes(), *self._without)
 
 
 def predictions(
@@ -76,13 +98,17 @@ def predictions(
     languages: Sequence[str] = (),
     known: Known | None = None,
 ) -> Predictions:
-    """All predictions of a cell as the run has it, in some languages or all.
+    """All predictions of a cell as the run has it, in some languages or all; what they are about is read when asked.
 
     `loaded` is the run's suite, which says where the examples are; without it they have no inputs. `known` keeps what
     was read for further cells. UsageError for a language that the cell has no score in, and where outcomes are gone.
     """
     from pyarrow import parquet
 
+    rule = metric(run["tasks"][cell["target"]]["metric"])
+    if not rule.by_example:
+        what = f"{cell['name']}: {rule.name} is worked out by another evaluator, which says nothing of single examples."
+        raise UsageError(what)
     file = folder(cell["key"]) / "outcomes.parquet"
     if not file.is_file():
         raise UsageError(f"{cell['name']}: its predictions are not in the store any more. Run the suite again.")
@@ -93,7 +119,6 @@ def predictions(
             raise UsageError(f"{cell['name']} has no predictions in '{language}'. {nearest(language, there)}")
     reader = _Reader(cell["target"], run, loaded, Known() if known is None else known)
     labels = json.loads((folder(cell["key"]) / "scores.json").read_text(encoding="utf-8")).get("labels")
-    rule = metric(run["tasks"][cell["target"]]["metric"])
     parts = np.column_stack([table[f"{rule.name}/{part}"].to_numpy() for part in rule.parts])
     scores = np.asarray(rule.score(parts), dtype=np.float64)
     rows: list[Prediction] = []
@@ -101,10 +126,9 @@ def predictions(
     for held, score in zip(columns, scores.tolist(), strict=True):
         if not languages or held["language"] in languages:
             rows.append(reader.prediction(held, score, labels))
-    notes = reader.notes()
-    if not any(name in table.column_names for name in ("probabilities", "neighbours")) and reader.keeps:
-        notes = (*notes, "made before probabilities and neighbours were kept, so without them")
-    return Predictions(cell["name"], tuple(rows), notes)
+    kept = any(name in table.column_names for name in ("probabilities", "neighbours")) or not reader.keeps
+    without = () if kept else ("made before probabilities and neighbours were kept, so without them",)
+    return Predictions(cell["name"], tuple(rows), reader, without)
 
 
 class _Reader:
@@ -114,31 +138,46 @@ class _Reader:
         facts = run["tasks"][target]
         self.metric = str(facts["metric"])
         self.adapter = load_adapter(facts["adapter"])
-        self.loaded, self.target = loaded, target
+        self.run, self.loaded, self.target = run, loaded, target
         self.task: Task | None = loaded.tasks.get(target) if loaded else None
         self.keeps = self.adapter.name in ("classification", "multiple_choice", "retrieval")
         self._held = known
         self._lacking: dict[str, None] = {} if self.task else {"the run's suite cannot be read": None}
-        self._gone = 0
+        self._gone = self._changed = 0
 
     def prediction(self, held: Mapping[str, Any], score: float, labels: Sequence[str] | None) -> Prediction:
-        """A row of the outcomes, with its example."""
+        """A row of the outcomes."""
         said, gold = json.loads(held["prediction"]), json.loads(held["reference"])
-        language, name = str(held["language"]), str(held["id"])
-        found = self._example(language, name)
-        example = found or {"id": name, "language": language}
-        near = [(str(other), float(value)) for other, value in json.loads(held.get("neighbours") or "[]")]
+        near = tuple((str(other), float(value)) for other, value in json.loads(held.get("neighbours") or "[]"))
         sure = held.get("probabilities")
         named = (
             None if sure is None else {k: float(v) for k, v in zip(labels or map(str, range(99)), sure, strict=False)}
         )
-        case = Case(example, said, gold, near, lambda other: self._other(language, other))
+        right = self._right(said, gold, score)
+        return Prediction(str(held["id"]), str(held["language"]), gold, said, score, right, named, near)
+
+    def with_example(self, row: Prediction) -> Prediction:
+        """A prediction with its example."""
+        found = self._example(row.language, row.id)
+        self._changed += found is not None and self._has_changed(found, row.gold)
+        example = found or {"id": row.id, "language": row.language}
+        case = Case(example, row.prediction, row.gold, row.neighbours, lambda other: self._other(row.language, other))
         shown: tuple[Line, ...] = ()
         if isinstance(self.adapter, ShowsPredictions) and self.task is not None:
             shown = tuple(self.adapter.shown(self.task, case))
         inputs = {key: value for key, value in (found or {}).items() if key not in ("id", "language")}
-        lines = shown or _plain(inputs, self.adapter.columns)
-        return Prediction(name, language, inputs, gold, said, score, self._right(said, gold, score), named, lines)
+        return replace(row, inputs=inputs, lines=shown or _plain(inputs, self.adapter.columns))
+
+    def _has_changed(self, example: Example, gold: Any) -> bool:
+        """Whether the data have another gold answer now than when the cell was scored."""
+        if self.task is None or not isinstance(self.adapter, TunableAdapter):
+            return False
+        if isinstance(self.adapter, LabellingAdapter) and not self.task.labels:
+            return False  # What its labels are is known to those alone who read the train split.
+        try:
+            return bool(json.loads(json.dumps(self.adapter.reference(self.task, example))) != gold)
+        except (KeyError, ValueError, TypeError):
+            return False
 
     def _right(self, said: Any, gold: Any, score: float) -> bool | None:
         if isinstance(said, float) or not metric(self.metric).higher_is_better:
@@ -168,8 +207,9 @@ class _Reader:
         place = self.target, language
         held = self._held.examples
         if place not in held:
-            held[place] = {}
-            if self.task is not None and self.loaded is not None:
+            own = carried(self.run, *place)
+            held[place] = own or {}
+            if own is None and self.task is not None and self.loaded is not None:
                 remote = any(source.hub for source in self.task.data.test)
                 if remote and self._held.unreachable:
                     self._lacking[self._held.unreachable] = None
@@ -193,6 +233,10 @@ class _Reader:
         told = [f"without inputs: {why}" for why in self._lacking]
         if self._gone:
             told.append(f"{self._gone} examples are not in the data any more, so without inputs")
+        if self._changed:
+            told.append(
+                f"{self._changed} examples have another gold answer in the data now: the scores are of the old one"
+            )
         return tuple(told)
 
 

@@ -53,6 +53,11 @@ class Metric:
     by_label: Callable[[tuple[str, ...]], Metric] | None = None
     """For a metric with parts of each label, itself for these labels; `parts` and `outcomes` here are of none."""
 
+    @property
+    def by_example(self) -> bool:
+        """Whether single examples have outcomes; of what another evaluator has worked out nothing is known."""
+        return bool(self.parts) or self.by_label is not None
+
     def of(self, labels: Sequence[str]) -> Metric:
         """The metric as it scores a task with these labels."""
         return self.by_label(tuple(labels)) if self.by_label is not None else self

@@ -3,7 +3,8 @@
     FOLDER/results/xharness__xlmr-large--squad_v1--0/<revision>/Tatoeba.json, model_meta.json
 
 Only what mteb measures in the same way is written: its F1 of Tatoeba and of BUCC, which stand in our records beside
-XTREME's own measures. The revision is a hash of the encoder and of how its embeddings are read.
+XTREME's own measures, and what it judged itself (`mteb:NAME`). The revision is a hash of the encoder and of how its
+embeddings are read.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xharness.errors import Problem, UsageError, listed
+from xharness.mteb.catalogue import JUDGE, RESULT
 from xharness.mteb.codes import subsets_by_language
 from xharness.record import Record
 from xharness.store.steps import Store
@@ -59,10 +61,12 @@ def write_results(
     written: list[Written] = []
     other: dict[str, None] = {}
     for (checkpoint, intermediate, seed, target), found in grouped.items():
-        about = facts["tasks"][target]
+        about, name = facts["tasks"][target], _model_name(facts, checkpoint, intermediate, seed)
+        if about["adapter"] == JUDGE:
+            written.append(_judged(facts["checkpoints"][checkpoint], name, found, store, folder))
+            continue
         metric, task = MEASURED.get(about["counts_as"] or target, ("", ""))
         if metric and any(record.metric == metric for record in found):
-            name = _model_name(facts, checkpoint, intermediate, seed)
             prefix = "" if about["metric"] == metric else f"{metric}/"
             written.append(_write(facts["checkpoints"][checkpoint], name, task, prefix, found, store, folder))
         else:
@@ -79,6 +83,20 @@ def _model_name(facts: Mapping[str, Any], checkpoint: str, intermediate: str, se
     owner = OWNER if facts["comparable"] else OWNER_NOT_COMPARABLE
     parts = (re.sub(r"[^A-Za-z0-9_.@-]+", "-", part) for part in (checkpoint, intermediate, str(seed)))
     return f"{owner}/{'--'.join(parts)}"
+
+
+def _judged(checkpoint: Mapping[str, Any], model: str, found: list[Record], store: Store, folder: Path) -> Written:
+    """What mteb itself has written, under the row's name."""
+    from mteb.results import TaskResult
+
+    key = found[0].key
+    manifest = _manifest(store, key)
+    result = TaskResult.model_validate_json((store.path(key) / RESULT).read_text(encoding="utf-8"))
+    encoder = {k: v for k, v in manifest["ingredients"].items() if k in ("parent", "identity", "retrieval")}
+    revision = _short(encoder)
+    path = save(result, model, revision, checkpoint, folder)
+    spoken = tuple(dict.fromkeys(record.language for record in found))
+    return Written(model, revision, result.task_name, path, spoken, ())
 
 
 def _write(

@@ -14,18 +14,17 @@ import gc
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from xharness.adapter import (
-    LabellingAdapter,
+    JudgedElsewhere,
     PooledRetrieval,
     load_adapter,
     retrieval_adapter,
 )
 from xharness.collect.cells import Cell
-from xharness.data import fingerprints as data
 from xharness.errors import HarnessError, Problem
-from xharness.plan.identity import Identity, identity_of
+from xharness.plan.asked import Asked
 from xharness.plan.plan import Plan, Step
 from xharness.plan.requirements import require_language_head, require_languages
 from xharness.plan.sweeping import add_stage, encoded, training_of
@@ -39,15 +38,14 @@ from xharness.steps import AnyWork
 from xharness.steps.embed import Embed
 from xharness.steps.encode import Encode
 from xharness.steps.evaluate import Evaluate
+from xharness.steps.judge import Judge
 from xharness.steps.mine import Mine
 from xharness.steps.tune import Selected, Trained, Tune
 from xharness.store.steps import content_key
 
-Made = TypeVar("Made")
-
 
 class Planner:
-    """Turns cells into steps; remembers identities and fingerprints, which cost a look at disk or Hub."""
+    """Turns cells into steps."""
 
     def __init__(
         self,
@@ -62,14 +60,12 @@ class Planner:
         self.device = device or Device()
         here = loaded.path.resolve().parent
         self.plugins = tuple(str((here / p).resolve()) for p in loaded.suite.plugins)
-        self._failures: dict[object, HarnessError] = {}
-        self._prints: dict[object, object] = {}
+        self.asked = Asked()
         self._encodes: dict[object, Step] = {}
         self._encoded_steps: dict[str, Step] = {}
         self._trainings: dict[object, Trained] = {}
         self._intermediates: dict[tuple[str, str, int], str] = {}
         self._recipes: dict[str, Recipe] = {}
-        self._labelling: dict[str, bool] = {}
 
     def plan(self, cells: Sequence[Cell]) -> Plan:
         """All steps of the cells; a cell that cannot be planned is blocked, and says why."""
@@ -110,7 +106,10 @@ class Planner:
             target = target.model_copy(update={"languages": cell.languages})
         origin = self.origin(cell.checkpoint, target)
         parent = self._intermediate(plan, cell, origin)
-        if not load_adapter(target.adapter).trains:
+        adapter = load_adapter(target.adapter)
+        if isinstance(adapter, JudgedElsewhere):
+            end = dev = self._judged(plan, cell, target, adapter, origin, parent)
+        elif not adapter.trains:
             end, dev = self._retrieval(plan, cell, target, origin, parent)
         else:
             end, dev = self._trained(plan, cell, target, origin, parent)
@@ -120,7 +119,7 @@ class Planner:
     def origin(self, checkpoint: str, task: Task) -> dict[str, Any]:
         """What every kind of work says of its checkpoint, which can read the task's languages, and of where it runs."""
         known = self.checkpoints[checkpoint]
-        identity = self._identity(known)
+        identity = self.asked.identity(known)
         require_languages(known, identity, task)
         return {"checkpoint": known, "identity": identity.content, "device": self.device, "plugins": self.plugins}
 
@@ -134,8 +133,8 @@ class Planner:
         parent: str | None = None
         for number, stage in enumerate(stages):
             place = f", stage {number + 1} of {len(stages)}" if len(stages) > 1 else ""
-            label = f"tune {cell.checkpoint} on {cell.intermediate}{place}, seed {cell.seed}"
-            tries = self._remember(
+            label = f"tune {cell.checkpoint} on {cell.intermediate} as intermediate{place}, seed {cell.seed}"
+            tries = self.asked.once(
                 ("recipe", cell.intermediate, number), partial(self.loaded.stage_tries, cell.intermediate, number)
             )
             make = partial(self._tune, plan, stage.tasks, stage, origin, parent, cell.seed)
@@ -225,7 +224,7 @@ class Planner:
             # The suite names the target; what is trained for it may be another task.
             weights = {tuned_on if n == target.name else n: w for n, w in said.sampling.weights.items()}
             said = said.model_copy(update={"sampling": said.sampling.model_copy(update={"weights": weights})})
-        tries = self._remember(("recipe of", target.name), lambda: self.loaded.target_tries(target.name))
+        tries = self.asked.once(("recipe of", target.name), lambda: self.loaded.target_tries(target.name))
         after = "" if parent is None else f" after {cell.intermediate}"
         before = None
         for name in target.tune_first:
@@ -246,14 +245,14 @@ class Planner:
         if before is None:
             return None
         one, other = self.loaded.tasks[before], self.loaded.tasks[name]
-        alike = one.labels == other.labels or not self._names_labels(other.adapter)
+        alike = one.labels == other.labels or not self.asked.names_labels(other.adapter)
         return before if one.adapter == other.adapter and alike else None
 
     def _retrieval(
         self, plan: Plan, cell: Cell, target: Task, origin: dict[str, Any], parent: str | None
     ) -> tuple[str, str]:
         """By the encoder as it is, or by the head of what the target is tuned on; then its dev score counts."""
-        splits = self._remember(("splits", target.name), lambda: retrieval_adapter(target.adapter).splits(target))
+        splits = self.asked.once(("splits", target.name), lambda: retrieval_adapter(target.adapter).splits(target))
         after = "" if parent is None else f" after {cell.intermediate}"
         head, tuned = None, None
         if target.tune_on:
@@ -267,13 +266,15 @@ class Planner:
             put = {"prefix": how.prefix}
             if isinstance(load_adapter(target.adapter), PooledRetrieval):
                 put["candidate_prefix"] = how.candidate_prefix or how.prefix
-            encoded = self._encode(plan, target, splits, self._recipe(target.name), origin, **put)
+            recipe = self._recipe(target.name)
+            encoded = self._encode(plan, target, splits, recipe, origin, **put)
         embed = Embed(
             **origin,
             parent=parent,
             target=target,
             encoded=encoded,
             head=head,
+            precision=recipe.precision,
             label=f"embed {target.name} with {cell.checkpoint}{after}",
         )
         embedded = self._add(plan, embed, (*self._models(plan, parent), encoded), "embed")
@@ -288,6 +289,22 @@ class Planner:
         end = self._add(plan, mine, (embedded, encoded), "mine")
         return end, tuned or end
 
+    def _judged(
+        self, plan: Plan, cell: Cell, target: Task, adapter: JudgedElsewhere, origin: dict[str, Any], parent: str | None
+    ) -> str:
+        """By somebody else's evaluator, which reads its data itself."""
+        recipe = self._recipe(target.name)
+        judge = Judge(
+            **origin,
+            parent=parent,
+            target=target,
+            max_length=recipe.max_length,
+            precision=recipe.precision,
+            made_of=dict(adapter.made_of(target)),
+            label=f"judge {_named(cell)}",
+        )
+        return self._add(plan, judge, self._models(plan, parent), "judge")
+
     def _training(
         self, plan: Plan, name: str, recipe: Recipe | None, said: Training, origin: dict[str, Any]
     ) -> Trained:
@@ -297,8 +314,8 @@ class Planner:
         if known not in self._trainings:
             task = self.loaded.tasks[name].model_copy(update={"languages": languages})
             checkpoint = origin["checkpoint"]
-            require_languages(checkpoint, self._identity(checkpoint), task)
-            require_language_head(checkpoint, self._identity(checkpoint), task)
+            require_languages(checkpoint, self.asked.identity(checkpoint), task)
+            require_language_head(checkpoint, self.asked.identity(checkpoint), task)
             train = self._encode(plan, task, ("train",), recipe, origin, train=True)
             dev = self._encode(plan, task, ("dev",), recipe, origin, labelled_by=train) if task.data.dev else None
             tokens = self.loaded.limit_of(name).tokens
@@ -314,12 +331,6 @@ class Planner:
             self._recipes[name] = self.loaded.recipe_of(name)
         return self._recipes[name]
 
-    def _names_labels(self, adapter: str) -> bool:
-        """Whether a task of this adapter that names no labels has those of its train split."""
-        if adapter not in self._labelling:
-            self._labelling[adapter] = isinstance(load_adapter(adapter), LabellingAdapter)
-        return self._labelling[adapter]
-
     def _encode(
         self,
         plan: Plan,
@@ -334,9 +345,9 @@ class Planner:
     ) -> str:
         """The key of the step that encodes some splits of a task; `labelled_by` counts only where it has no labels."""
         checkpoint: Checkpoint = origin["checkpoint"]
-        if task.labels or not self._names_labels(task.adapter):
+        if task.labels or not self.asked.names_labels(task.adapter):
             labelled_by = None
-        identity = self._identity(checkpoint)
+        identity = self.asked.identity(checkpoint)
         length, tokenizer = recipe.max_length, identity.tokenizer
         if identity.positions is None:
             # Only the loaded model can tell how long its inputs are, so what is encoded for it is for it alone.
@@ -360,7 +371,7 @@ class Planner:
                 prefix=prefix,
                 candidate_prefix=candidate_prefix,
                 labelled_by=labelled_by,
-                fingerprints=self.fingerprints(task, splits),
+                fingerprints=self.asked.fingerprints(task, splits),
                 label=f"encode {task.name}, {' and '.join(splits)}, for {checkpoint.name}",
             )
             made_of = work.ingredients()
@@ -369,24 +380,6 @@ class Planner:
             self._encodes[known] = self._encoded_steps[step.key] = step
         plan.steps.setdefault(step.key, step)
         return step.key
-
-    def _identity(self, checkpoint: Checkpoint) -> Identity:
-        return self._remember(("identity", checkpoint.name), lambda: identity_of(checkpoint))
-
-    def fingerprints(self, task: Task, splits: tuple[Split, ...]) -> tuple[str, ...]:
-        """Fingerprints of the splits over all languages; one language that is missing fails later, on its own."""
-        return self._remember((task.name, splits, task.languages), lambda: data.fingerprints(task, splits))
-
-    def _remember(self, key: object, make: Callable[[], Made]) -> Made:
-        if key in self._failures:
-            raise self._failures[key]
-        if key not in self._prints:
-            try:
-                self._prints[key] = make()
-            except HarnessError as error:
-                self._failures[key] = error
-                raise
-        return cast("Made", self._prints[key])
 
     def _add(self, plan: Plan, work: AnyWork, needs: tuple[str, ...], role: str) -> str:
         made_of = work.ingredients()

@@ -39,6 +39,6 @@ def _work(planner: Planner, checkpoint: str, texts: Texts) -> EmbedTexts:
         limit=limit,
         most=texts.most,
         max_length=loaded.recipe_of(texts.task).max_length,
-        fingerprints=planner.fingerprints(task, (texts.split,)),
+        fingerprints=planner.asked.fingerprints(task, (texts.split,)),
         label=f"embed the texts of {texts.task}, {texts.split}, {texts.language}, with {checkpoint}",
     )

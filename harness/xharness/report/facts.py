@@ -55,6 +55,7 @@ def environment(run: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("GPUs", ", ".join(map(str, run.get("devices") or ())) or "none"),
         ("workers", f"{run['workers']} of {run['threads']} threads"),
         ("peak memory of a worker", f"{run['peak_memory'] / 2**30:.1f} GiB"),
+        *((f"energy, {name}", f"{joules / 3.6e6:.3f} kWh") for name, joules in (run.get("energy") or {}).items()),
         *((name, str(value)) for name, value in run["versions"].items()),
     ]
     if git.get("commit"):

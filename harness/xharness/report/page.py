@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from xharness.board.legend import legend
 from xharness.errors import HarnessError
+from xharness.look.pages import template_of
 from xharness.look.predictions import Known, Prediction, predictions
 from xharness.look.selection import Wanted, chosen
-from xharness.look.terminal import plain
 from xharness.report import facts
 from xharness.report.tables import board_grid, comparisons, heat_grid, target_grids
 from xharness.session.answers import Answered, answered, column_texts, svg_of
@@ -27,6 +27,8 @@ CELLS = 40
 """Cells whose wrong predictions are shown, those of the first seed."""
 LONGEST = 60
 """Rows of an analysis' table that are shown; its CSV has all."""
+LONGEST_VALUE = 300
+"""Characters of a value that are shown."""
 PAGED = 25
 """Rows from which on a table is shown in pages."""
 
@@ -46,20 +48,15 @@ def report_page(study: Study, board: Board, answers: bool = True) -> str:
 
     HarnessError of nothing but the template: what a part lacks is said in its place.
     """
-    from jinja2 import Environment, StrictUndefined
-
     run, records = study.run, study.records
     try:
         compared, untold = comparisons(study), ""
     except HarnessError as error:
         compared, untold = {}, f"no intervals: {error}"
-    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    page.filters["plain"] = lambda value: plain(value, 300)
-    page.filters["column_texts"] = column_texts
-    page.globals["svg_of"] = svg_of
-    template = page.from_string(_file("report.html.j2"))
+    template = template_of(page_file("report.html.j2"), LONGEST_VALUE, column_texts=column_texts)
     script, style = _library()
     return template.render(
+        svg_of=svg_of,
         title=run["title"],
         note=run.get("note", ""),
         summary=facts.summary(run),
@@ -80,10 +77,12 @@ def report_page(study: Study, board: Board, answers: bool = True) -> str:
         curves=_curves(run, board),
         script=script,
         style=style,
+        looks=page_file("page.css"),
     )
 
 
-def _file(name: str) -> str:
+def page_file(name: str) -> str:
+    """A template or a style of this package."""
     return (files("xharness.report") / name).read_text(encoding="utf-8")
 
 
@@ -113,7 +112,7 @@ def wrong_predictions(study: Study) -> list[Wrong]:
             found.append(Wrong(cell["name"], (), 0, (str(error),)))
             continue
         wrong = chosen(held.rows, Wanted(right=False))
-        shown = tuple(chosen(wrong, Wanted(sample=SAMPLED)))
+        shown = tuple(held.read(chosen(wrong, Wanted(sample=SAMPLED))))
         found.append(Wrong(cell["name"], shown, len(wrong), held.notes if shown else ()))
     return found
 

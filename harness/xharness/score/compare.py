@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from xharness.errors import UsageError
+from xharness.metrics import metric
 from xharness.metrics.base import Array
 from xharness.score.averages import average
 from xharness.score.matching import Scored, Side, matched
@@ -16,6 +17,9 @@ from xharness.score.scheme import Scheme
 from xharness.score.statistics import RESAMPLES, Sample, bootstrap, holm, interval, observed, out_of_reach, p_value
 
 OVERALL = "average"
+PARTLY = "a member is judged by another evaluator: no interval"
+JUDGED = "judged by another evaluator: no interval"
+"""What is said of a target whose single examples are not known."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,9 @@ def compare(left: Side, right: Side, scheme: Scheme, settings: Settings = Settin
     drawn: dict[str, _Drawn] = {}
     for target in shared:
         pair = left.targets[target], right.targets[target]
+        if not any(metric(scored.metric).by_example for scored in pair):
+            lines += _without_outcomes(target, pair)
+            continue
         sample = matched(target, [(left.name, pair[0]), (right.name, pair[1])], settings.parallel)
         scores = bootstrap(sample, settings.resamples, settings.seed)
         lines += _of_languages(sample, scores, settings)
@@ -118,6 +125,21 @@ def compare(left: Side, right: Side, scheme: Scheme, settings: Settings = Settin
 
 def _order(scheme: Scheme, left: Side, right: Side) -> list[str]:
     return list(dict.fromkeys((*scheme.tasks, *left.targets, *right.targets)))
+
+
+def _without_outcomes(target: str, pair: tuple[Scored, Scored]) -> Iterator[Difference]:
+    """Scores of another evaluator's: differences, and nothing of how far chance reaches."""
+    wanted = list(dict.fromkeys((*pair[0].languages, *pair[1].languages)))
+    found = {code: tuple(scored.mean(code) for scored in pair) for code in wanted}
+    whole = {code: (a, b) for code, (a, b) in found.items() if a is not None and b is not None}
+    for code, (before, after) in whole.items():
+        yield Difference("language", target, code, before, after, after - before, note=JUDGED)
+    have, want = len(whole), len(wanted)
+    if have < want:
+        yield Difference("target", target, have=have, want=want, note="languages are missing")
+        return
+    before, after = (sum(side) / want for side in zip(*whole.values(), strict=True))
+    yield Difference("target", target, "", before, after, after - before, have=have, want=want, note=JUDGED)
 
 
 def _line(
@@ -190,6 +212,10 @@ def _averages(
         if any(point.value is None for point in points):
             out.append(Difference(kind, name, have=have, want=want))
             continue
+        if any(t not in drawn for t in weights):
+            before, after = (float(point.value) for point in points if point.value is not None)
+            out.append(Difference(kind, name, "", before, after, after - before, have=have, want=want, note=PARTLY))
+            continue
         draws = sum(
             (weight * (drawn[t].means[:, 1] - drawn[t].means[:, 0]) for t, weight in weights.items()),
             np.zeros(settings.resamples),
@@ -232,8 +258,8 @@ def _words(
     only: Sequence[str],
 ) -> tuple[str, ...]:
     """What a reader must know about the numbers."""
-    targets = [line for line in lines if line.kind == "target"]
-    cells = sum(line.kind == "language" for line in lines)
+    targets = [line for line in lines if line.kind == "target" and line.note != JUDGED]
+    cells = sum(line.kind == "language" and line.note != JUDGED for line in lines)
     words = [
         f"{right.name} minus {left.name}. Paired bootstrap over examples ({sum(t.n for t in targets):,}), "
         f"{settings.resamples:,} resamples, seed {settings.seed}; {settings.level:.0%} percentile intervals, two-sided "
@@ -284,7 +310,7 @@ def significant_against_none(
             named = [(i, s.targets[target]) for (c, i), s in rows.items()
                      if c == checkpoint and i != none and target in s.targets
                      and _whole(s.targets[target]) and s.targets[target].languages == base.languages]  # fmt: skip
-            if not named or not _whole(base):
+            if not named or not _whole(base) or not metric(base.metric).by_example:
                 continue
             sample = matched(target, [(none, base), *named], settings.parallel)
             chosen = [i for i, language in enumerate(sample.languages) if language in base.languages]

@@ -119,6 +119,9 @@ def read_outcomes(path: Path, rule: Metric) -> dict[str, Outcomes]:
     """Language -> outcomes of a stored step; DataError for ids named twice or parts that are not there."""
     from pyarrow import parquet
 
+    if not rule.by_example:
+        what = f"{rule.name} is worked out by another evaluator: nothing is known of single examples."
+        raise DataError(Problem(str(path.parent), what))
     if not path.is_file():
         raise UsageError(Problem(str(path), "is not there any more.", "Run the suite again: it will be made."))
     names = [f"{rule.name}/{part}" for part in rule.parts]
@@ -186,6 +189,7 @@ def _aligned(
     for table in tables:
         for name, given in zip(table.ids, table.references, strict=True):
             reference.setdefault(name, given)
+    _require_same_answers(where, reference, tables, names)
     places = [{name: row for row, name in enumerate(table.ids)} for table in tables]
     # Rows of a mining are the gold pairs and what the model extracted beside them: a wrong pair that only one model
     # extracted is a row of zeros for the other.
@@ -200,6 +204,17 @@ def _aligned(
     counts = np.flatnonzero(parts.any(axis=(1, 2)))
     ids = list(reference)
     return parts[counts], [ids[i] for i in counts], [reference[ids[i]] for i in counts]
+
+
+def _require_same_answers(
+    where: str, reference: Mapping[str, str], tables: Sequence[Outcomes], names: Sequence[str]
+) -> None:
+    """The same example has the same gold answer in all tables."""
+    for table, name in zip(tables, names, strict=True):
+        other = [i for i, given in zip(table.ids, table.references, strict=True) if reference[i] != given]
+        if other:
+            what = f"{len(other)} examples have another gold answer in {name}, such as '{other[0]}'."
+            raise DataError(Problem(where, what, "Compare rows that were run with the same data and limits."))
 
 
 def _require_same(where: str, wanted: list[str], places: Sequence[Mapping[str, int]], names: Sequence[str]) -> None:

@@ -90,6 +90,15 @@ class Display:
         self.began[key], self.labels[key] = time.monotonic(), event["label"]
         self.rows[key] = self.under_way.add_task(event["label"], total=None, progress="starting")
 
+    def _on_queued(self, event: dict[str, Any]) -> None:
+        if (row := self.rows.get(event["key"])) is not None:
+            self.under_way.update(row, progress="waiting for a place")
+
+    def _on_began(self, event: dict[str, Any]) -> None:
+        self.began[event["key"]] = time.monotonic()
+        if (row := self.rows.get(event["key"])) is not None:
+            self.under_way.update(row, progress=f"starting on {event['where']}")
+
     def _on_progress(self, event: dict[str, Any]) -> None:
         row = self.rows.get(event["key"])
         if row is None:
@@ -159,6 +168,19 @@ class Display:
 
     def _on_untracked(self, event: dict[str, Any]) -> None:
         print(f"warning: {event['message']}", file=sys.stderr)
+
+    _on_unreached = _on_untracked
+
+    def _on_fetching(self, event: dict[str, Any]) -> None:
+        if event["keys"] and self.verbosity > 0:
+            self._say(f"asking the remote store for what is absent: {len(event['keys'])}")
+
+    def _on_fetched(self, event: dict[str, Any]) -> None:
+        count = len(event["keys"])
+        self._say(f"fetched {count} step{'s' * (count != 1)} from {event['from']}")
+        if self.verbosity > 0:
+            for key in event["keys"]:
+                self._say(f"  fetched {self.plan.steps[key].work.label}  ({key})")
 
     def _on_remake(self, event: dict[str, Any]) -> None:
         self._close(event["key"])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from xharness.collect.cells import Cell
+from xharness.errors import ExitCode, HarnessError
 from xharness.spec.load import Loaded
-from xharness.store.runs import FACTS, read_facts, runs_with
+from xharness.store.runs import FACTS, own_facts, read_facts, runs_with, write_run
 
 Mode = Literal["only", "first"]
 BAD = ("failed", "not run")
@@ -69,3 +71,18 @@ def by_last_failed(
     if mode == "only":
         return failed, first, f"only the {told}"
     return [*failed, *(c for c in cells if c.name not in first)], first, f"first the {told}"
+
+
+def broken_off(folder: Path, head: Mapping[str, Any], error: BaseException, store: Path, loaded: Loaded) -> None:
+    """Write that a run was ended by an error, unless its end stands there already; the same cells fail as before."""
+    code = ExitCode.INTERNAL
+    if isinstance(error, HarnessError):
+        code = error.exit_code
+    elif isinstance(error, (KeyboardInterrupt, BrokenPipeError)):
+        code = ExitCode.INTERRUPTED
+    elif isinstance(error, OSError):
+        code = ExitCode.FAILED
+    with suppress(HarnessError, OSError):  # That a disk is full as well hides no other error.
+        if (own_facts(folder) or {}).get("state") == "running":
+            failing = list(last_failed(store, loaded) or ())
+            write_run(folder, {**head, "state": "interrupted", "exit": int(code), "failing": failing})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,27 +18,33 @@ from xharness.collect.cells import Cell, collect, expected_failure, skipper
 from xharness.collect.checkpoints import given_checkpoints
 from xharness.collect.fit import check_known
 from xharness.collect.selection import Selection, select, unmatched
-from xharness.engines.machine import Share, accelerators, chosen, shares
+from xharness.engines.engine import Engine
+from xharness.engines.machine import Share
+from xharness.engines.names import LOCAL
+from xharness.engines.names import required as required_engine
 from xharness.engines.scheduler import Options, Outcome, execute
-from xharness.errors import ExitCode, HarnessError
-from xharness.plan.cost import duration
-from xharness.plan.identity import identity_of
+from xharness.errors import ExitCode
+from xharness.plan.cost import duration, estimate
 from xharness.plan.plan import Plan
 from xharness.plan.planner import Planner
 from xharness.plan.vectors import add_vectors
 from xharness.record import Record
+from xharness.remote.address import without_secrets
+from xharness.session.crew import crew, engine_of, memory_of, parallel, sees_gpus
 from xharness.session.description import described, embedded_texts, failed_stages, left_out
 from xharness.session.display import Display
+from xharness.session.energy import Energy
 from xharness.session.events import event_log
 from xharness.session.expectations import Judged, compared_with, judge
-from xharness.session.failed import Mode, by_last_failed, last_failed, still_failing
-from xharness.session.provenance import cores, git_state, hardware, memory_bytes, versions
+from xharness.session.failed import Mode, broken_off, by_last_failed, last_failed, still_failing
+from xharness.session.fetching import Remote, add_uploads, fetch_missing, hand_on, remote_of
+from xharness.session.provenance import git_state, hardware, versions
 from xharness.session.results import BAD, CellResult, Status, cell_results, stopped_cells, stored_records
 from xharness.session.row_expectations import judge_rows
+from xharness.session.status import Notes
 from xharness.session.stored_checkpoints import stored, with_stored
 from xharness.session.tracked import tracked
 from xharness.spec.device import Device
-from xharness.spec.encoder_config import training_bytes
 from xharness.spec.load import Loaded, load_suite
 from xharness.spec.suite import Checkpoint
 from xharness.store.care import in_use
@@ -47,13 +53,6 @@ from xharness.store.steps import Store
 from xharness.study import Study
 from xharness.tracking.names import required
 from xharness.tracking.tracking import Tracking
-
-WORKER_MEMORY = 3 << 30
-"""Memory that `-n auto` reckons for a worker whose checkpoint does not tell its size, in bytes."""
-CPU_TOKENS = 2048
-"""Tokens at once in training on a processor."""
-BESIDE_GPUS = 8
-"""Workers that encode and search beside GPUs, at the most: more do not read faster from one disk."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +77,14 @@ class Request:
     """Run the cells that failed last only, or first."""
     events: Path | None = None
     """Where every event goes, beside the run's folder."""
+    engine: str = LOCAL
+    """Who runs the steps: `local`, `ray`, `slurm`."""
     track: tuple[str, ...] = ()
     """Trackers that are told of the run and its trainings."""
     argv: tuple[str, ...] = ()
+    remote: str = ""
+    """URL of a store elsewhere, asked for what this one lacks and given what the run makes."""
+    remote_read_only: bool = False
 
 
 @dataclass
@@ -97,6 +101,9 @@ class Prepared:
     store: Store
     workers: tuple[Share, ...]
     threads: int
+    """Of each; like `workers` of the local engine's alone."""
+    memory: int
+    """That a step takes about, in bytes."""
     note: str = ""
     """What `--lf` or `--ff` came to, in words."""
     trackers: tuple[str, ...] = ()
@@ -115,11 +122,15 @@ class Finished:
     exit_code: ExitCode = ExitCode.OK
     made: dict[str, Any] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
+    remote: Remote | None = None
+    left: str = ""
+    """What it would take to go on, where it was stopped."""
 
 
 def prepare(request: Request) -> Prepared:
     """Load, collect, select and plan. Nothing is stored; a --deselect that matches nothing gets a warning on stderr."""
     trackers = required(request.track)
+    required_engine(request.engine)
     loaded = load_suite(request.suite, request.profile)
     store = Store(request.store)
     loaded = with_stored(loaded, store)
@@ -131,59 +142,20 @@ def prepare(request: Request) -> Prepared:
     for said in unmatched(every, request.selection, loaded).values():
         print(f"warning: {said}", file=sys.stderr)
     cells, first, note = by_last_failed(cells, request.failed, request.store, loaded)
-    skip_reason = skipper(loaded, gpu=bool(chosen(request.device, accelerators())))
+    skip_reason = skipper(loaded, gpu=sees_gpus(request))
     skipped = {c: why for c in cells if (why := skip_reason(c)) is not None}
-    workers, threads = parallel(request, loaded, _memory(loaded, extra, cells))
+    memory = memory_of(loaded, extra, cells)
+    workers, threads = parallel(request, loaded, memory)
     kind = "cpu" if request.device == "cpu" else request.device.partition(":")[0]
     device = Device(
-        device=kind, threads=threads, tokens=loaded.profile.device_tokens, save_seconds=request.save_seconds
+        device=kind, threads=threads or None, tokens=loaded.profile.device_tokens, save_seconds=request.save_seconds
     )
     planner = Planner(loaded, extra, device, store.has)
     plan = planner.plan([c for c in cells if c not in skipped])
     add_vectors(plan, planner, texts_asked(loaded))
     plan.first = frozenset(plan.closure([plan.ends[name] for name in first if name in plan.ends]))
     beside = planner.plan(compared_with(loaded, plan.cells))
-    return Prepared(loaded, extra, cells, skipped, plan, beside, store, workers, threads, note, trackers)
-
-
-def _memory(loaded: Loaded, extra: Sequence[Checkpoint], cells: Sequence[Cell]) -> int:
-    """Memory that a worker takes about: of the largest encoder that is trained, in bytes."""
-    known = {c.name: c for c in (*loaded.suite.checkpoint, *extra)}
-    tokens = loaded.profile.device_tokens or CPU_TOKENS
-    rows, targets = ({getattr(cell, side) for cell in cells} for side in ("intermediate", "target"))
-    recipes = [loaded.stage_recipe(row, n) for row in rows for n in range(len(loaded.stages(row)))]
-    recipes += [loaded.target_recipe(name) for name in targets]
-    length = max((recipe.max_length for recipe in recipes), default=0)
-    found: list[int] = []
-    for name in {cell.checkpoint for cell in cells}:
-        with suppress(HarnessError):  # What is wrong with a checkpoint is told of its cells.
-            found.append(training_bytes(identity_of(known[name]).config, tokens, length) or WORKER_MEMORY)
-    return max(found, default=WORKER_MEMORY)
-
-
-def parallel(request: Request, loaded: Loaded, memory: int) -> tuple[tuple[Share, ...], int]:
-    """(what each worker sees, threads of each): the machine's cores divided, never oversubscribed; a worker a GPU.
-
-    Beside GPUs `-n` counts the workers that encode and search on the processor.
-    """
-    total = cores()
-    devices = chosen(request.device, accelerators())
-    if devices:
-        beside = request.workers or max(1, min(total // (len(devices) + 1), BESIDE_GPUS))
-        return tuple(shares(devices, beside)), max(1, total // (len(devices) + beside))
-    if request.workers is not None:
-        share = max(1, total // request.workers)
-        return tuple(shares((), request.workers)), min(loaded.profile.threads or share, share)
-    # Steps side by side use cores better than one step on all of them, as far as memory reaches.
-    fits = max(1, min(total, memory_bytes() // memory if memory_bytes() else total))
-    threads = min(loaded.profile.threads or max(1, total // fits), total)
-    return tuple(shares((), max(1, min(total // threads, fits)))), threads
-
-
-def _crew(workers: Sequence[Share]) -> str:
-    devices = sum(bool(w.accelerated) for w in workers)
-    beside = f" and {devices} on GPUs" if devices else ""
-    return f"{len(workers) - devices} workers{beside}"
+    return Prepared(loaded, extra, cells, skipped, plan, beside, store, workers, threads, memory, note, trackers)
 
 
 Listener = Callable[[dict[str, Any]], None]
@@ -201,52 +173,75 @@ def run(
     """
     began = time.time()
     prepared = prepare(request)
+    with closing(engine_of(request, prepared)) as engine:
+        return _run(prepared, request, engine, console, began, listener, stopped)
+
+
+def _run(
+    prepared: Prepared,
+    request: Request,
+    engine: Engine,
+    console: Console,
+    began: float,
+    listener: Listener | None,
+    stopped: Callable[[], bool],
+) -> Finished:
     store, loaded = prepared.store.prepare(), prepared.loaded
+    remote = None
+    if request.remote:
+        remote = remote_of(request.remote, request.remote_read_only, prepared.plan, store, request.keep)
     store.sweep()
-    workers, threads = prepared.workers, prepared.threads
     head = {
         **described(loaded, prepared.cells, prepared.extra),
-        "argv": list(request.argv or sys.argv),
+        "argv": without_secrets(request.argv or sys.argv),
         "started": began,
-        "workers": len(workers),
-        "devices": [w.visible for w in workers if w.accelerated],
-        "threads": threads,
+        "engine": request.engine,
+        "workers": len(engine.seats),
+        "devices": [seat.visible for seat in engine.seats if seat.accelerated],
+        "threads": engine.threads,
         "versions": versions(),
         "git": git_state(Path.cwd()),
         "hardware": hardware(),
     }
     folder = _begin(prepared, head)
+    energy = Energy(None if request.engine == LOCAL else {})
+
+    def heard(event: dict[str, Any]) -> None:
+        energy.sample()
+        if listener is not None:
+            listener(event)
+
     try:
         with Tracking(prepared.trackers, prepared.plan, folder, versions()) as tracking:
-            outcome = _carry_out(prepared, request, console, folder, tracking, listener, stopped)
-            finished = _finish(prepared, outcome, folder, head, began)
+            outcome = _carry_out(prepared, request, engine, console, folder, tracking, heard, stopped, remote)
+            finished = _finish(prepared, outcome, folder, {**head, "energy": energy.facts()}, began, remote)
             told = tracked(tracking, finished.made, finished.records, outcome)
         if told and request.verbosity >= 0:
             console.print(told, highlight=False, markup=False, soft_wrap=True)
+        if remote is not None:
+            hand_on(remote, folder.name, console, request.verbosity >= 0, wait=not outcome.interrupted)
+            add_uploads(remote, folder, finished.made)
         return finished
-    except KeyboardInterrupt:
-        # Interrupted before the first step or after the last: the same cells fail as before.
-        failing = list(last_failed(store.root, loaded) or ())
-        write_run(folder, {**head, "state": "interrupted", "exit": int(ExitCode.INTERRUPTED), "failing": failing})
+    except BaseException as error:
+        broken_off(folder, head, error, store.root, loaded)
         raise
 
 
 def _carry_out(
     prepared: Prepared,
     request: Request,
+    engine: Engine,
     console: Console,
     folder: Path,
     tracking: Tracking,
     listener: Listener | None,
     stopped: Callable[[], bool],
+    remote: Remote | None,
 ) -> Outcome:
-    """Make what the store lacks, and show how that goes."""
+    """Fetch or make what the store lacks, and show how that goes."""
     store, loaded = prepared.store, prepared.loaded
-    workers, threads = prepared.workers, prepared.threads
     about = {"run": folder.name, "versions": versions()}
     options = Options(
-        workers=workers,
-        threads=threads,
         max_failures=request.max_failures,
         xfail=_expected_failures(prepared),
         keep=request.keep,
@@ -258,7 +253,7 @@ def _carry_out(
         stopped=stopped,
     )
     if request.verbosity >= 0:
-        cells = f"{len(prepared.cells)} cells, {len(prepared.plan.steps)} steps · {_crew(workers)} × {threads} threads"
+        cells = f"{len(prepared.cells)} cells, {len(prepared.plan.steps)} steps · {crew(engine)}"
         console.print(
             f"{loaded.suite.title} · profile {loaded.profile_name or '-'} · {cells}",
             highlight=False,
@@ -267,23 +262,31 @@ def _carry_out(
         )
         if prepared.note:
             console.print(prepared.note, style="yellow", highlight=False, markup=False)
+    engine.open(folder)
     with (
         going(folder),
         event_log(folder / EVENTS, request.events) as log,
+        Notes(folder) as note,
         Display(console, prepared.plan, request.verbosity) as shown,
     ):
 
         def listen(event: dict[str, Any]) -> None:
             if event["event"] not in ("tick", "progress", "measured"):
                 log(event)
+            note(event)
             shown(event)
             if listener is not None:
                 listener(event)
             for said in tracking(event):
                 log({"event": "untracked", "message": said})
                 shown({"event": "untracked", "message": said})
+            for said in remote.hear(event) if remote is not None else ():
+                log({"event": "unreached", "message": said})
+                shown({"event": "unreached", "message": said})
 
-        return execute(prepared.plan, store, options, listen)
+        if remote is not None:
+            fetch_missing(remote, prepared.plan, store, request.keep == "all", listen)
+        return execute(prepared.plan, store, engine, options, listen)
 
 
 def _begin(prepared: Prepared, head: dict[str, Any]) -> Path:
@@ -298,7 +301,9 @@ def _begin(prepared: Prepared, head: dict[str, Any]) -> Path:
     return folder
 
 
-def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, Any], began: float) -> Finished:
+def _finish(
+    prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, Any], began: float, remote: Remote | None
+) -> Finished:
     loaded = prepared.loaded
     xfail = _expected_failures(prepared)
     results, records = cell_results(prepared.plan, outcome, prepared.store, prepared.skipped, xfail)
@@ -317,6 +322,7 @@ def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, 
         "peak_memory": outcome.memory,
         "made": len(outcome.done),
         "reused": len(outcome.reused),
+        **({"remote": remote.as_json()} if remote is not None else {}),
         "exit": int(exit_code),
         "cells": cells,
         "failing": still_failing(
@@ -333,7 +339,9 @@ def _finish(prepared: Prepared, outcome: Outcome, folder: Path, head: dict[str, 
     }
     # Without records the run does not count as finished: `show` still shows the last whole board.
     write_run(folder, made, None if outcome.interrupted else records)
-    return Finished(loaded, folder, results, judged, outcome, seconds, exit_code, made, records)
+    stopped = outcome.interrupted or stopped_cells(prepared.plan, outcome)
+    left = estimate(prepared.plan, prepared.store).sentence() if stopped else ""
+    return Finished(loaded, folder, results, judged, outcome, seconds, exit_code, made, records, remote, left)
 
 
 def _expected_failures(prepared: Prepared) -> dict[str, str]:
@@ -356,11 +364,12 @@ def summary_line(finished: Finished) -> str:
     wrong = sum(j.failed for j in finished.judged)
     if wrong:
         parts.append(f"{wrong} expectation{'s' if wrong > 1 else ''} failed")
-    outcome = finished.outcome
+    outcome, remote = finished.outcome, finished.remote
+    fetched = f", {len(remote.fetched)} of them fetched" if remote is not None and remote.fetched else ""
     memory = f", peak memory of a worker {outcome.memory / 2**30:.1f} GiB" if outcome.memory else ""
     return (
         f"{', '.join(parts)} in {duration(finished.seconds)} "
-        f"({len(outcome.done)} steps made, {len(outcome.reused)} reused{memory})"
+        f"({len(outcome.done)} steps made, {len(outcome.reused)} reused{fetched}{memory})"
     )
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from xharness.adapter import Example, load_adapter, retrieval_adapter, unfolded
+from xharness.adapter import Example, JudgedElsewhere, load_adapter, retrieval_adapter, unfolded
 from xharness.collect.cells import Cell, collect, matches, skipper
 from xharness.collect.fit import check_known, meant_adapter, stage_path
-from xharness.collect.task_files import file_of
+from xharness.collect.task_files import adapter_of, file_of
 from xharness.data.examples import examples
 from xharness.errors import ExitCode, HarnessError, Problem, Unreachable, UsageError, listed
 from xharness.plan.identity import identity_of
@@ -85,8 +85,18 @@ def check_suite(
             tell(f"{wanted.task}, {wanted.split} [{wanted.language}]")
             _look(wanted, loaded, tokenizers[0] if tokenizers else None, report, doubted)
         report.data += _too_large(loaded, report)
+        report.notes += _unseen(cells, loaded)
     report.usage, report.data = list(dict.fromkeys(report.usage)), list(dict.fromkeys(report.data))
     return report
+
+
+def _unseen(cells: Sequence[Cell], loaded: Loaded) -> Iterator[str]:
+    """Targets whose data another evaluator reads, so that nobody has looked at them."""
+    for name in dict.fromkeys(cell.target for cell in cells):
+        adapter = adapter_of(loaded.tasks[name]) if name in loaded.tasks else None
+        if isinstance(adapter, JudgedElsewhere):
+            where = ", ".join(str(value) for value in adapter.made_of(loaded.tasks[name]).values())
+            yield f"task {name}: its evaluator reads its data itself ({where}); they were not looked at"
 
 
 def _too_large(loaded: Loaded, report: Report) -> Iterator[Problem]:

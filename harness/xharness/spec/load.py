@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from xharness.errors import Problem, UsageError, nearest
 from xharness.spec.checks import profiles_of, suite_problems, task_problems
 from xharness.spec.extends import KEY, chain, read_extended
+from xharness.spec.mteb_tasks import mteb_task, named_by_mteb
 from xharness.spec.names import NONE
 from xharness.spec.parse import Document, KeyPath, read_document, told, validate, validate_rest
 from xharness.spec.recipe import Recipe
@@ -207,7 +208,7 @@ def read_suite(given: str, profile: str | None = None) -> Loaded:
     loaded = Loaded(path, suite, document, *(found or ("", Profile())))
     problems += _missing_places(loaded)
     catalogue = _catalogue(loaded)
-    problems += suite_problems(suite, document, catalogue, problems)
+    problems += suite_problems(suite, document, {*catalogue, *named_by_mteb(suite)}, problems)
     loaded = replace(loaded, suite=_sound(suite, catalogue), known=frozenset(catalogue))
     problems += _read_tasks(loaded, catalogue, problems)
     problems += _problems_of(loaded.recipe_of, loaded.tasks)
@@ -299,13 +300,16 @@ def _name_in(file: Path) -> str:
 
 def _read_tasks(loaded: Loaded, catalogue: Mapping[str, Path], before: Sequence[Problem]) -> list[Problem]:
     """Read every task that the grid, the mixtures and `tune_on` name and that exists; what is wrong with them all."""
-    suite = loaded.suite
+    suite, document = loaded.suite, loaded.document
     wanted = [name for row in loaded.intermediates for stage in loaded.stages(row) for name in _named_by(stage)]
     for name in loaded.targets:
         wanted += [name, *(_named_by(suite.target[name]) if name in suite.target else ())]
     problems: list[Problem] = []
     while wanted:
         name = wanted.pop(0)
+        if name not in loaded.files and (found := mteb_task(name)) is not None:
+            # It has no file: what is wrong with it is told at the suite.
+            loaded.files[name], loaded.tasks[name] = document, found
         if name in loaded.files or name not in catalogue:
             continue
         try:

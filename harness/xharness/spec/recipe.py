@@ -72,7 +72,7 @@ class Recipe(Spec):
     lora: Lora | None = None
     """Low-rank weights in place of the whole encoder."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """`auto` is bf16 on GPUs that have it in hardware, else fp32."""
+    """What is computed in: `auto` is bf16 on GPUs that have it, else fp32."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:

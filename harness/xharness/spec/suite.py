@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from xharness.spec.base import Spec
+from xharness.spec.engine import Engines
 from xharness.spec.stage import Intermediate, Sampling, Target
 from xharness.spec.task import HUB_ID, Limit, Names
 
@@ -15,7 +16,8 @@ class Retrieval(Spec):
     """How a checkpoint's sentence embeddings are read off; shown on the board."""
 
     layer: int | None = None
-    """Index into hidden_states (0: the embeddings); negative counts from the end; None: two thirds of the depth."""
+    """Index into hidden_states (0: the embeddings); negative counts from the end; two thirds of the depth if not
+    said."""
     pooling: Literal["mean", "cls", "last"] = "mean"
     """`mean` over real tokens, special ones included, as XTREME does; the first token; or the last one, which is the
     only one that a model which reads from left to right has seen everything at."""
@@ -260,5 +262,7 @@ class Suite(Spec):
     """Bounds on scores and differences, judged after the run, `[[expect]]` each."""
     analysis: tuple[AnalysisOf, ...] = ()
     """What is asked of the run."""
+    engine: Engines = Engines()
+    """What the engines are told that run it elsewhere: `[engine.slurm]`."""
     citation: str = ""
     """Shown with the suite."""

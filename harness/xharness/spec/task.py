@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -193,6 +194,12 @@ class Limit(Spec):
     """Sub-word tokens of the train split, counted on the encoded examples."""
 
 
+FORBIDS = re.compile(
+    r"\bLDC\b|user agreement|not be (shared|redistributed)|no redistribution|proprietary", re.IGNORECASE
+)
+"""Words of a licence by which others must get the data themselves."""
+
+
 class TaskProfile(Spec):
     """What a named profile changes in a task."""
 
@@ -219,12 +226,13 @@ class TaskProfile(Spec):
 class Task(Spec):
     """One data set with its adapter, columns, metric, languages and recipe."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.]*$")
-    """By which suites call it; that of its file."""
+    name: str = Field(pattern=r"^([a-z0-9][a-z0-9_.]*|mteb:[A-Za-z0-9_.+-]+)$")
+    """By which suites call it; that of its file, or `mteb:NAME`."""
     title: str
     """What the board calls it."""
     adapter: str
-    """The task family: classification, tagging, question_answering, multiple_choice, retrieval, or one of yours."""
+    """The task family: classification, tagging, question_answering, multiple_choice, retrieval, ranking, dual_encoder,
+    masked_lm, mteb, or one of yours."""
     counts_as: str = ""
     """The scheme's name of this target, where it differs from the task's (`bucc2018`)."""
     group: str = "other"

@@ -10,12 +10,13 @@ from xharness.steps.embed import Embed
 from xharness.steps.embed_texts import EmbedTexts
 from xharness.steps.encode import Encode
 from xharness.steps.evaluate import Evaluate
+from xharness.steps.judge import Judge
 from xharness.steps.mine import Mine
 from xharness.steps.tune import Tune
 
 __all__ = ["AnyWork", "StepContext", "perform"]
 
-AnyWork = Encode | Tune | Choose | Evaluate | Embed | Mine | EmbedTexts
+AnyWork = Encode | Tune | Choose | Evaluate | Embed | Mine | Judge | EmbedTexts
 
 
 def perform(work: AnyWork, context: StepContext) -> dict[str, Any]:
@@ -45,6 +46,10 @@ def perform(work: AnyWork, context: StepContext) -> dict[str, Any]:
             from xharness.steps.mining import mine
 
             return mine(work, context)
+        case Judge():
+            from xharness.steps.judging import judge
+
+            return judge(work, context)
         case EmbedTexts():
             from xharness.steps.embedding_texts import embed_texts
 

@@ -13,12 +13,15 @@ class Embed(Work):
 
     KIND: ClassVar[str] = "embed"
     VERSION: ClassVar[int] = 3
+    LATER: ClassVar[tuple[str, ...]] = ("precision",)
     kind: Literal["embed"] = "embed"
     target: Task
     encoded: str
     """Key of the encoded sentences."""
     head: Task | None = None
     """The dual-encoder task whose head makes the embeddings, of `parent`; None: a hidden layer, pooled."""
+
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
 
     def ingredients(self) -> dict[str, Any]:
         """The encoded sentences by key, and how the checkpoint's embeddings are read off."""

@@ -46,7 +46,7 @@ MANY = 500_000
 def embed(work: Embed, context: StepContext) -> dict[str, Any]:
     """Embed the sentences that the target's splits have in all languages."""
     began = time.monotonic()
-    machine = hardware(work.device)
+    machine = hardware(work.device, work.precision)
     encoded = EncodedRetrieval(context.folder(work.encoded), ())
     tuned = context.folder(work.parent) if work.parent else None
     reader = _trained(work, context) if work.head else pooling(work.checkpoint, work.identity, tuned)
@@ -60,9 +60,10 @@ def embed(work: Embed, context: StepContext) -> dict[str, Any]:
     progress = Progress(context.report, n, "sentences", work.label)
     size = (width, depth_of(encoder))
     used = Throughput(machine, size, layer_parameters(encoder), training=False)
-    for where, found, tokens in embedded(reader, encoded.sentences, encoded.padding, machine, used):
-        vectors[where] = found
-        progress.add(len(where), tokens)
+    with machine.autocast():  # Around all batches, so that in bf16 the weights are converted once.
+        for where, found, tokens in embedded(reader, encoded.sentences, encoded.padding, machine, used):
+            vectors[where] = found
+            progress.add(len(where), tokens)
     vectors.flush()
     about = {**reader.about, "depth": depth_of(encoder), "dtype": np.dtype(kind).name, "sentences": n}
     (context.out / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")

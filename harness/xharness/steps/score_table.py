@@ -133,8 +133,13 @@ class ScoreTable:
         parquet.write_table(pyarrow.table(columns), out / OUTCOMES, compression="zstd")
         labels = {"labels": self.labels} if self._probabilities and self.labels else {}
         about = {"metric": self.task.metric, **labels, "languages": self.languages}
-        text = json.dumps(about, indent=2, ensure_ascii=False)
-        (out / SCORES).write_text(text + "\n", encoding="utf-8")
+        write_scores(out, about)
+
+
+def write_scores(out: Path, about: Mapping[str, Any]) -> None:
+    """Write `scores.json`: the metric, and by language n, score, values and whether it is degenerate, or an error."""
+    text = json.dumps(about, indent=2, ensure_ascii=False)
+    (out / SCORES).write_text(text + "\n", encoding="utf-8")
 
 
 def collapsed(predictions: Sequence[Any]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from xharness.errors import StoreError, UsageError, nearest
 from xharness.store.files import told
+from xharness.store.parts import ends_of
 from xharness.store.runs import RECORDS, finished_runs, read_facts, read_run, under_way
 from xharness.store.steps import Store
 
@@ -147,10 +148,13 @@ def touched(run: Path) -> set[str]:
     """Keys that a run's cells end in and that it set out to make or reuse, whether it came to its end or not."""
     keys: set[str] = set()
     # Where it is damaged, the run's events still say what it was about.
-    keys |= {c["key"] for c in (read_facts(run) or {}).get("cells", ()) if c.get("key")}
+    if facts := read_facts(run):
+        keys |= {*ends_of(facts)}
     try:
         with (run / "events.jsonl").open(encoding="utf-8") as stream:
             for line in stream:
+                if '"fetching"' in line:
+                    keys |= set(json.loads(line).get("keys", ()))
                 if '"begin"' in line:
                     event = json.loads(line)
                     keys |= {*event.get("pending", ()), *event.get("reused", ())}

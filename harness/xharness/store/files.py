@@ -7,8 +7,9 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,17 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def checksums(files: Iterable[str]) -> dict[str, str]:
+    """Name -> checksum of plug-ins' files; empty for one that cannot be read."""
+    found = {}
+    for file in files:
+        try:
+            found[Path(file).name] = sha256(Path(file))
+        except OSError:
+            found[Path(file).name] = ""
+    return found
+
+
 def seal(folder: Path) -> dict[str, dict[str, Any]]:
     """Size and checksum of every file in a folder, by its path there; all of them are on the disk afterwards.
 
@@ -93,11 +105,9 @@ def broken(folder: Path, facts: Mapping[str, Mapping[str, Any]], by_size: int | 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON object with its own checksum in it, in one move; OSError when that is not possible."""
-    text = json.dumps({k: v for k, v in value.items() if k != SEAL}, indent=1, ensure_ascii=False)
-    sealed = text.removesuffix("\n}") + f',\n "{SEAL}": "{_seal_of(json.loads(text))}"\n}}'
     fresh = path.with_name(f"{path.name}.new")
     try:
-        fresh.write_text(sealed, encoding="utf-8")
+        fresh.write_text(sealed_text(value), encoding="utf-8")
         sync(fresh)
         os.replace(fresh, path)
     except OSError:
@@ -106,12 +116,31 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
         raise
 
 
+def sealed_text(value: Mapping[str, Any]) -> str:
+    """A JSON object with its own checksum in it."""
+    text = json.dumps({k: v for k, v in value.items() if k != SEAL}, indent=1, ensure_ascii=False)
+    return text.removesuffix("\n}") + f',\n "{SEAL}": "{_seal_of(json.loads(text))}"\n}}'
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """What `write_json` wrote; None where it is absent, torn or changed since; OSError where it cannot be read."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
+    return read_sealed(found)
+
+
+def unsealed(text: bytes) -> dict[str, Any] | None:
+    """What `sealed_text` made a text of, whoever sent it; None where it was changed since, or is none."""
+    try:
+        return read_sealed(json.loads(text))
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_sealed(found: object) -> dict[str, Any] | None:
+    """The object that a sealed text held; None where it was changed since, or is none."""
     if not isinstance(found, dict) or found.pop(SEAL, None) != _seal_of(found):
         return None
     return found
@@ -131,6 +160,21 @@ def held(path: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+def rotate(log: Path, most: int) -> bool:
+    """Move what a log holds to `NAME.1`, in place of what was there, once it has more than `most` bytes.
+
+    Processes that append to it go on in the emptied file; what they say between the copy and the emptying is lost.
+    """
+    try:
+        if log.stat().st_size <= most:
+            return False
+        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+        os.truncate(log, 0)
+    except OSError:  # A log is no reason to stop a run.
+        return False
+    return True
 
 
 def sync(path: Path) -> None:

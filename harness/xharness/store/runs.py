@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,11 +19,13 @@ from typing import Any
 
 from xharness.errors import Problem, StoreError, UsageError, listed, nearest
 from xharness.record import Record
-from xharness.store.files import held, read_json, sha256, sync, told, write_json
+from xharness.store.files import SEAL, held, read_json, sha256, sync, told, write_json
 
 FACTS, RECORDS, EVENTS, LOG = "run.json", "records.jsonl", "events.jsonl", "workers.log"
 GOING = "going"
 """Held by the process of a run that is under way."""
+IMPORTED, SUITE, EXAMPLES = "imported.json", "suite", "examples"
+"""In the folder of a run that was made elsewhere: that it was; its suite's files; the examples it was tested on."""
 
 
 def new_run(store: Path, suite: str, profile: str) -> Path:
@@ -68,7 +71,44 @@ def write_run(folder: Path, facts: Mapping[str, Any], records: Iterable[Record] 
 
 
 def read_facts(folder: Path) -> dict[str, Any] | None:
-    """run.json; None where it is not there, not as it was written, or cannot be read."""
+    """run.json; None where it is not there, not as it was written, or cannot be read.
+
+    The paths in that of an imported run are its maker's: what is beside it stands in their place, and no other.
+    """
+    facts = own_facts(folder)
+    if facts is None or not (folder / IMPORTED).is_file():
+        return facts
+    suite = folder / SUITE / f"{Path(str(facts['suite'])).stem}.toml"
+    scheme = str(folder / SUITE / "scheme.toml") if str(facts["scheme"]).endswith(".toml") else facts["scheme"]
+    try:
+        about = read_json(folder / IMPORTED) or {}
+    except OSError:
+        about = {}
+    plugins = about.get("plugins", [])
+    return {**facts, "suite": str(suite), "scheme": scheme, "plugins": plugins, "examples": str(folder / EXAMPLES)}
+
+
+def public(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's facts as they are handed on: paths of its maker's disk are the names at their ends."""
+    held = {name: value for name, value in facts.items() if name != SEAL}
+    hardware = {name: value for name, value in facts.get("hardware", {}).items() if name != "python"}
+    checkpoints = {
+        name: {**said, "path": Path(said["path"]).name} if said.get("path") else said
+        for name, said in facts["checkpoints"].items()
+    }
+    return {
+        **held,
+        "suite": Path(str(facts["suite"])).name,
+        "scheme": Path(str(facts["scheme"])).name if str(facts["scheme"]).endswith(".toml") else facts["scheme"],
+        "plugins": [Path(name).name for name in facts.get("plugins", ())],
+        "argv": [Path(word).name if os.path.isabs(word) else word for word in facts.get("argv", ())],
+        "hardware": hardware,
+        "checkpoints": checkpoints,
+    }
+
+
+def own_facts(folder: Path) -> dict[str, Any] | None:
+    """run.json with the paths of whoever made the run."""
     try:
         return read_json(folder / FACTS)
     except OSError:

@@ -45,6 +45,16 @@ def content_key(kind: str, ingredients: Mapping[str, Any]) -> str:
     return f"{kind}-{hashlib.sha256(canonical(ingredients).encode()).hexdigest()[:20]}"
 
 
+def store_around(folder: Path) -> Path | None:
+    """The local store that a folder is or lies in; None where there is none."""
+    own = ("steps", "locks", "tmp")
+    for place in (folder.resolve(), *folder.resolve().parents):
+        with suppress(OSError):  # What we may not look into is not ours.
+            if all((place / name).is_dir() for name in own):
+                return place
+    return None
+
+
 class Store:
     """A folder of step outputs by content key."""
 
@@ -77,6 +87,11 @@ class Store:
         with told(path, "make a folder"):
             path.mkdir(parents=True, exist_ok=True)
         return path
+
+    def begun(self, key: str) -> bool:
+        """Whether a step that was stopped left a state to go on from."""
+        path = self.root / "scratch" / key
+        return path.is_dir() and any(path.iterdir())
 
     def manifest(self, key: str) -> dict[str, Any] | None:
         """The manifest of a stored step, or None when it is absent or not as it was written."""
@@ -138,16 +153,21 @@ class Store:
 
     def commit(self, key: str, folder: Path, about: Mapping[str, Any]) -> dict[str, Any]:
         """Move a finished output into place, at once or not at all; `about` goes into its manifest."""
+        with told(self.path(key), "store the output"):
+            manifest = {"key": key, **about, "files": seal(folder), "stored": time.time()}
+        self.place(key, folder, manifest)
+        self.forget_scratch(key)
+        return manifest
+
+    def place(self, key: str, folder: Path, manifest: Mapping[str, Any]) -> None:
+        """Move a sealed folder with its manifest into place, at once or not at all; what was there goes."""
         target = self.path(key)
         with told(target, "store the output"):
-            manifest = {"key": key, **about, "files": seal(folder), "stored": time.time()}
             write_json(folder / MANIFEST, manifest)
             if target.exists():
                 self.discard(key)
             os.replace(folder, target)
             sync(target.parent)
-        self.forget_scratch(key)
-        return manifest
 
     def forget_scratch(self, key: str) -> None:
         """Remove the training states of a step."""

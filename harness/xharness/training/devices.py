@@ -33,6 +33,12 @@ class Hardware:
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return contextlib.nullcontext()
 
+    def as_written(self) -> contextlib.AbstractContextManager[Any]:
+        """Within `autocast`: operations run in the precision that their inputs have, and what it keeps stays."""
+        if self.precision == "bf16":
+            return torch.autocast(self.device.type, enabled=False)
+        return contextlib.nullcontext()
+
     def budget(self, hidden: int, layers: int, training: bool) -> int:
         """Padded tokens at once: the user's number, or one guessed from memory; an OOM halves it later."""
         if self.tokens:

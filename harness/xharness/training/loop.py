@@ -189,11 +189,13 @@ class Training(Trainer):
         if whole and len(chunks) > 1:
             return self._step_of_whole(task, chunks, [f for item in items for f in item.features], weight)
         total = torch.zeros((), device=self.machine.device)
-        for features in chunks:
-            with self.machine.autocast():
+        # Once around all chunks, so that in bf16 the weights are converted once.
+        with self.machine.autocast():
+            for features in chunks:
                 loss = self.network.loss(task, self._outputs(task, features), features) / weight
-            self.accelerator.backward(loss)
-            total += loss.detach()
+                with self.machine.as_written():
+                    self.accelerator.backward(loss)
+                total += loss.detach()
         return total
 
     def _outputs(self, task: str, features: Sequence[Feature]) -> Tensor:

@@ -49,14 +49,14 @@ def predict(
     budget = machine.budget(*network.size, training=False)
     numbers = np.concatenate([np.arange(span.start, span.stop) for span in encoded.spans.values()])
     waiting = deque(numbers[batch] for batch in budgeted(encoded.lengths[numbers], encoded.counts[numbers], budget))
-    with torch.inference_mode():
+    # Once around all batches: in bf16 the weights are converted when they are first met, and kept until the end of it.
+    with torch.inference_mode(), machine.autocast():
         while waiting:
             batch = waiting.popleft()
             features = [feature for number in batch.tolist() for feature in source.features(number)]
             try:
-                with machine.autocast():
-                    inputs = pad(features, encoded.padding, machine.device, ids, network.languages)
-                    outputs = network.outputs(head, inputs, features).float().cpu().numpy()
+                inputs = pad(features, encoded.padding, machine.device, ids, network.languages)
+                outputs = network.outputs(head, inputs, features).float().cpu().numpy()
             except torch.OutOfMemoryError:
                 budget = machine.halved(budget)
                 numbers = np.concatenate([batch, *waiting])

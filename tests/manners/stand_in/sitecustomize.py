@@ -1,7 +1,10 @@
 """Put on a process's PYTHONPATH, the steps are stand-ins: steps of a few bytes and invented scores, no torch.
 
 `STAND_IN_FAILS` names targets whose evaluation fails (`TARGET/LANGUAGE`: in that language) and tasks on which tuning
-fails (`tune:TASK`), `STAND_IN_SECONDS` how long each step takes, `STAND_IN_BYTES` how large a model is.
+fails (`tune:TASK`), `STAND_IN_SECONDS` how long each step takes, `STAND_IN_BYTES` how large a model is,
+`STAND_IN_SAYS` what each step says on standard error. No
+evaluation on the target of which `STAND_IN_HOLDS` is `TARGET:FILE` ends while there is that file.
+With `STAND_IN_STATES` a tuning saves states and goes on from them.
 `STAND_IN_TROUBLE` is `TARGET:HOW`, what befalls the worker that evaluates a target: it is `killed`, has a `fault`, is
 `frozen`, `hangs`, `exits`, meets a `full` disk or `loses` the model; only so many times as `STAND_IN_TIMES` says,
 counted in the file `STAND_IN_COUNT`.
@@ -20,10 +23,30 @@ from pathlib import Path
 from typing import Any
 
 
+def _states(place: Any) -> int:
+    """Wait as long in ten parts, with a state saved after each; the part that an interrupted one had come to."""
+    state = place.scratch / "state"
+    begin = int(state.read_text()) if state.exists() else 0
+    for part in range(begin, 10):
+        place.report({"done": part, "total": 10, "unit": "steps"})
+        time.sleep(float(os.environ.get("STAND_IN_SECONDS", "0")) / 10)
+        state.with_suffix(".new").write_text(str(part + 1))
+        state.with_suffix(".new").replace(state)
+    return begin
+
+
 def _wait(place: Any) -> None:
+    if said := os.environ.get("STAND_IN_SAYS"):
+        print(said, file=sys.stderr, flush=True)
     for done in range(2):
         place.report({"done": done, "total": 2, "unit": "steps"})
         time.sleep(float(os.environ.get("STAND_IN_SECONDS", "0")) / 2)
+
+
+def _hold(name: str) -> None:
+    target, _, file = os.environ.get("STAND_IN_HOLDS", "").partition(":")
+    while name == target and Path(file).exists():
+        time.sleep(0.05)
 
 
 def _trouble(name: str, model: Path) -> None:
@@ -51,13 +74,13 @@ def _tune(work: Any, place: Any) -> dict[str, Any]:
             from xharness.errors import HarnessError
 
             raise HarnessError(f"the stand-in was told to fail on {trained.task.name}.")
-    _wait(place)
+    resumed = _states(place) if os.environ.get("STAND_IN_STATES") else _wait(place)
     (place.out / "encoder").mkdir()
     (place.out / "encoder" / "weights.bin").write_bytes(
         bytes(range(256)) * (int(os.environ.get("STAND_IN_BYTES", "10240")) // 256)
     )
     (place.out / "lineage.json").write_text(json.dumps({"tasks": [t.task.name for t in work.tasks]}))
-    return {"dev": 0.5, "tokens": 100}
+    return {"dev": 0.5, "tokens": 100, **({"resumed_at": resumed} if resumed else {})}
 
 
 def _score(work: Any, place: Any) -> dict[str, Any]:
@@ -66,6 +89,7 @@ def _score(work: Any, place: Any) -> dict[str, Any]:
 
         raise DataError(f"the stand-in was told to fail on {work.target.name}.")
     _wait(place)
+    _hold(work.target.name)
     _trouble(work.target.name, place.folder(work.parent) if work.KIND == "evaluate" else place.out)
     from xharness.adapter import MetricInput
     from xharness.steps.score_table import ScoreTable
@@ -77,7 +101,7 @@ def _score(work: Any, place: Any) -> dict[str, Any]:
             continue
         right = 4 + zlib.crc32(f"{work.label} {language}".encode()) % 7
         found = MetricInput(
-            [str(i) for i in range(10)], ["yes"] * 10, ["yes" if i < right else "no" for i in range(10)]
+            [str(i) for i in range(10)], ["yes" if i < right else "no" for i in range(10)], ["yes"] * 10
         )
         table.add(language, {m.name: found for m in table.metrics}, degenerate=False)
     table.write(place.out)

@@ -126,7 +126,7 @@ def words_of(found: Sequence[Sliced]) -> tuple[str, ...]:
             for s, p in sorted(sure, key=lambda pair: pair[1])
         ]
         said.append(f"The gain depends on the slice in {len(sure)} of {len(tested)} comparisons: {listed(shown)}.")
-    every = [(s, name) for s in found for name in s.ranked]
+    every = [(s, name) for s in found for name in s.ranked if len(s.ranked) > 1]
     if every:
         adjusted = _adjusted(found)
         numbers = {id(s): i for i, s in enumerate(found)}
