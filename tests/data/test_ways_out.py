@@ -159,7 +159,10 @@ def test_a_table_without_a_header_is_told_from_one_with_other_names(text: str, h
 @pytest.mark.parametrize(
     ("file", "content", "says"),
     [
-        ("a.tsv", gzip.compress(b"text\tlabel\n"), "It is compressed with gzip: let its name end in .gz."),
+        # Its time of compression holds a carriage return and no line feed, and neither: it has lines of either kind.
+        ("a.tsv", gzip.compress(b"text\tlabel\n", mtime=0x0D0D), "compressed with gzip: let its name end in .gz."),
+        ("a.tsv", gzip.compress(b"text\tlabel\n", mtime=0), "compressed with gzip: let its name end in .gz."),
+        ("a.tsv", b"text\tlabel\rcaf\xe9\tno\r", 'encoding = "latin-1"'),
         ("a.csv", b"PK\x03\x04\xff\xff", "save the sheet as csv."),
         ("a.jsonl", b"PAR1\xff", 'format = "parquet"'),
         ("a.tsv.gz", b"text\tlabel\na\tno\n", "is no .gz file"),

@@ -94,7 +94,7 @@ def ended_lines(file: LocalFile) -> Iterator[tuple[int, str]]:
     ending = "\r" if b"\r" in first and b"\n" not in first else "\n"
     with opened(file) as stream:
         if ending == "\r" or "\n".encode(codec) != b"\n":
-            yield from _streamed(file, stream, codec, ending)
+            yield from _streamed(file, stream, codec, ending, first)
             return
         for number, raw in enumerate(stream, 1):
             try:
@@ -104,15 +104,16 @@ def ended_lines(file: LocalFile) -> Iterator[tuple[int, str]]:
             yield number, line.removeprefix("\ufeff") if number == 1 else line
 
 
-def _streamed(file: LocalFile, stream: IO[bytes], codec: str, ending: str) -> Iterator[tuple[int, str]]:
+def _streamed(file: LocalFile, stream: IO[bytes], codec: str, ending: str, first: bytes) -> Iterator[tuple[int, str]]:
     """The lines of a file whose bytes cannot be cut into lines before they are decoded."""
     try:
         for number, line in enumerate(io.TextIOWrapper(stream, encoding=codec, newline=ending), 1):
             yield number, line.removeprefix("\ufeff") if number == 1 else line
-    except UnicodeError as error:
+    except UnicodeDecodeError as error:
         # Decoded by the block, so the line is not known.
-        reason = error.reason if isinstance(error, UnicodeDecodeError) else str(error)
-        raise file.fault(None, f"is not {_called(file)} text ({reason}).") from None
+        raise _undecoded(file, None, error, error.object[error.start :], first) from None
+    except UnicodeError as error:
+        raise file.fault(None, f"is not {_called(file)} text ({error}).") from None
 
 
 def whole_text(file: LocalFile) -> str:
@@ -139,7 +140,7 @@ def _called(file: LocalFile) -> str:
     return file.source.encoding or "UTF-8"
 
 
-def _undecoded(file: LocalFile, line: int, error: UnicodeDecodeError, rest: bytes, first: bytes) -> DataError:
+def _undecoded(file: LocalFile, line: int | None, error: UnicodeDecodeError, rest: bytes, first: bytes) -> DataError:
     return file.fault(line, f"is not {_called(file)} text ({error.reason}).", _encoding_hint(file, rest[:HEAD], first))
 
 
