@@ -28,6 +28,15 @@ def started(house: House) -> list[str]:
     return [e["label"] for e in events if e["event"] == "start"]
 
 
+def test_several_languages_and_names_are_given_at_once_or_one_by_one(house: House) -> None:
+    one_by_one = house("list", "small.toml", "-l", "de", "-l", "fr", "--target", "animals", "--target", "plants")
+    at_once = house("list", "small.toml", "-l", "de,fr", "--target", "animals, plants")
+    assert at_once.stdout == one_by_one.stdout
+    assert "animals" in at_once.stdout
+    assert "plants" in at_once.stdout
+    assert "pairs" not in at_once.stdout
+
+
 def test_a_failing_cell_ends_with_1_and_the_others_pass(house: House) -> None:
     ended = house.run(STAND_IN_FAILS="plants")
     assert ended.returncode == ExitCode.FAILED

@@ -26,10 +26,7 @@ def look(
             autocompletion=completion.stored_cells,
         ),
     ],
-    language: Annotated[
-        list[str] | None,
-        typer.Option("--language", "-l", help="Only this language.", autocompletion=completion.languages),
-    ] = None,
+    language: o.LanguageOption = None,
     wrong: Annotated[bool, typer.Option("--wrong", help="Only what is wrong.")] = False,
     right: Annotated[bool, typer.Option("--right", help="Only what is right.")] = False,
     against: Annotated[

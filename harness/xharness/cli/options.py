@@ -27,6 +27,11 @@ def _named(given: list[str] | None) -> list[str] | None:
     return given
 
 
+def _separated(given: list[str] | None) -> list[str] | None:
+    """Each value of an option, also where several are given at once."""
+    return _named([part.strip() for one in given for part in one.split(",")]) if given else given
+
+
 def seconds(given: float) -> float:
     """A number of seconds; what is no number passes every comparison."""
     if not math.isfinite(given):
@@ -87,14 +92,31 @@ KeywordOption = Annotated[
 MarkOption = Annotated[str | None, typer.Option("-m", metavar="EXPR", help="Cells whose marks match.")]
 IntermediateOption = Annotated[
     list[str] | None,
-    typer.Option("--intermediate", help="Only this intermediate.", autocompletion=completion.intermediates),
+    typer.Option(
+        "--intermediate",
+        callback=_separated,
+        help="Only this intermediate; several as mnli,qqp.",
+        autocompletion=completion.intermediates,
+    ),
 ]
 TargetOption = Annotated[
-    list[str] | None, typer.Option("--target", help="Only this target.", autocompletion=completion.targets)
+    list[str] | None,
+    typer.Option(
+        "--target",
+        callback=_separated,
+        help="Only this target; several as xnli,xquad.",
+        autocompletion=completion.targets,
+    ),
 ]
 LanguageOption = Annotated[
     list[str] | None,
-    typer.Option("--language", "-l", help="Only this evaluation language.", autocompletion=completion.languages),
+    typer.Option(
+        "--language",
+        "-l",
+        callback=_separated,
+        help="Only this evaluation language; several as de,sw.",
+        autocompletion=completion.languages,
+    ),
 ]
 SeedOption = Annotated[list[int] | None, typer.Option("--seed", help="Only this seed.")]
 DeselectOption = Annotated[
