@@ -9,12 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from xharness.board.footnotes import footnotes
+from xharness.collect.cells import collect
 from xharness.engines import worker_process
 from xharness.engines.machine import VISIBLE, Share, accelerators, chosen, shares
-from xharness.errors import UsageError
+from xharness.engines.scheduler import Outcome
+from xharness.errors import StoreError, UsageError
 from xharness.plan.cost import ahead_of
 from xharness.plan.plan import Plan, Step
+from xharness.plan.planner import Planner
 from xharness.session import crew
+from xharness.session.description import described
+from xharness.session.results import cell_results
 from xharness.session.session import Request
 from xharness.spec.encoder_config import training_bytes
 from xharness.spec.load import load_suite
@@ -194,3 +200,37 @@ def test_as_many_workers_as_memory_holds(monkeypatch, total, asked, workers, thr
     request = Request(suite="xtreme", workers=asked)
     found = crew.parallel(request, load_suite("xtreme", "paper"), int(4.5 * GIB))
     assert (len(found[0]), found[1]) == (workers, threads)
+
+
+class Filled:
+    """A store that two machines filled: one has the steps under `none`, in bf16."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.halves = {step.key for cell in plan.cells if cell.intermediate == "none" for step in plan.under(cell.name)}
+
+    def manifest(self, key: str) -> dict[str, object]:
+        return {"key": key, "summary": {"precision": "bf16" if key in self.halves else "fp32"}}
+
+    def path(self, key: str) -> Path:
+        return Path(key)
+
+    def read_json(self, key: str, name: str) -> object:
+        raise StoreError("it has no scores.")
+
+
+@pytest.mark.parametrize(("precision", "said"), [("auto", 1), ("fp32", 0)])
+def test_a_board_says_where_auto_came_to_be_two_precisions(tmp_path, precision, said):
+    file = tmp_path / "suite.toml"
+    grid = '[grid]\nintermediates = ["none", "mnli"]\ntargets = ["panx"]\n'
+    file.write_text(f'extends = "xtreme"\ntitle = "t"\nscheme = ""\n{grid}[profile.micro.recipe]\nprecision = "{precision}"\n')
+    loaded = load_suite(str(file), "micro")
+    cells = collect(loaded)
+    plan = Planner(loaded).plan(cells)
+    results, _ = cell_results(plan, Outcome(), Filled(plan), {}, {})  # type: ignore[arg-type]
+    run = {**described(loaded, cells, ()), "cells": [result.as_json() for result in results]}
+    notes = [note for note in footnotes(run) if note.startswith('precision = "auto"')]
+    assert len(notes) == said
+    for note in notes:
+        assert "bf16: 1 cell, such as none->panx[tiny-0]; fp32: 1 cell, such as mnli->panx[tiny-0]" in note
+    of_one_machine = {**run, "cells": run["cells"][:1]}
+    assert not [note for note in footnotes(of_one_machine) if note.startswith("precision")]

@@ -8,7 +8,7 @@ from typing import Any
 
 from xharness.board.grid import languages_of, scores_of
 from xharness.board.retrieval_notes import embedding_notes, search_notes
-from xharness.errors import listed
+from xharness.errors import counted, listed
 from xharness.record import Record
 from xharness.score.averages import ENGLISH
 from xharness.score.choice import BEST, Choice
@@ -35,6 +35,7 @@ def footnotes(run: Mapping[str, Any]) -> list[str]:
             notes.append(f"{name} is told '{said}' for texts in '{theirs}'")
     notes += embedding_notes(run)
     notes += _trained_in(run)
+    notes += _precisions(run)
     for found in run.get("failed_stages", ()):
         dev, majority = (rounded(found[kind]) for kind in ("dev", "majority"))
         what = f"dev of {found['task']} {dev}, the most frequent class {majority}"
@@ -68,6 +69,20 @@ def _trained_in(run: Mapping[str, Any]) -> list[str]:
             title = run["tasks"][target]["title"]
             notes.append(f"{title} is tuned in {listed(spoken)}: not zero-shot in these languages")
     return notes
+
+
+def _precisions(run: Mapping[str, Any]) -> list[str]:
+    """That the same recipe was computed in two precisions: a part of the differences is between devices."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for cell in run["cells"]:
+        if precisions := tuple(cell.get("precisions", ())):
+            found.setdefault(precisions, []).append(cell["name"])
+    if len(found) < 2 and all(len(precisions) == 1 for precisions in found):
+        return []
+    said = "; ".join(
+        f"{' and '.join(p)}: {counted(len(names), 'cell')}, such as {names[0]}" for p, names in found.items()
+    )
+    return [f'precision = "auto" was not the same on all devices, so that differences are partly theirs: {said}']
 
 
 def outliers(run: Mapping[str, Any], records: Sequence[Record]) -> list[str]:

@@ -14,6 +14,7 @@ from xharness.plan.plan import Plan
 from xharness.record import Record
 from xharness.session.choices import choices_of, chosen_text
 from xharness.spec.rows import size_in
+from xharness.steps.tune import Tune
 from xharness.store.steps import Store
 
 
@@ -52,6 +53,8 @@ class CellResult:
     """What was chosen on dev among values of a recipe, and the dev scores of all: one a swept stage (`run.choices`)."""
     seconds: float = 0.0
     """Taken by the steps that this run made for it; a shared step counts in every cell."""
+    precisions: tuple[str, ...] = ()
+    """Those that `auto` came to be in its steps: more than one where devices of two kinds filled the store."""
 
     def as_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -70,7 +73,9 @@ def cell_results(
     results: list[CellResult] = []
     records: list[Record] = []
     stopped = stopped_cells(plan, outcome)
+    became = _precisions(plan, store)
     for cell in plan.cells:
+        under = plan.under(cell.name)
         key = plan.ends.get(cell.name, "")
         status, reason = Status.PASSED, ""
         sweep = choices_of(plan, store, cell.name)
@@ -100,7 +105,8 @@ def cell_results(
                 key,
                 dev=dev_score(store, plan.dev.get(cell.name, "")),
                 sweep=sweep,
-                seconds=sum(outcome.seconds.get(s.key, 0.0) for s in plan.under(cell.name)),
+                seconds=sum(outcome.seconds.get(step.key, 0.0) for step in under),
+                precisions=tuple(sorted({became[step.key] for step in under if step.key in became})),
             )
         )
     for cell, why in skipped.items():
@@ -108,6 +114,17 @@ def cell_results(
             CellResult(cell.name, cell.checkpoint, cell.intermediate, cell.target, cell.seed, Status.SKIPPED, why)
         )
     return results, records
+
+
+def _precisions(plan: Plan, store: Store) -> dict[str, str]:
+    """Key -> the precision that `auto` came to be, of the steps that have been made with it."""
+    found = {}
+    for step in plan.steps.values():
+        work: Any = step.work
+        asked = work.recipe.precision if isinstance(work, Tune) else getattr(work, "precision", None)
+        if asked == "auto" and (made := store.manifest(step.key)) is not None:
+            found[step.key] = made.get("summary", {}).get("precision")
+    return {key: precision for key, precision in found.items() if precision}
 
 
 def told_together(errors: Mapping[str, str]) -> str:
