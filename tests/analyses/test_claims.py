@@ -1,10 +1,13 @@
 """Claims and expectations on rows: verdicts at the borders, planted gains, what is said of wrong names."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from planted_languages import drawn
+from planted_languages import study as planted
 
 from xharness.analyses.claims import Claims, Options
 from xharness.collect.fit import check_known
@@ -100,6 +103,27 @@ def test_the_row_that_does_worst_decides_what_must_hold_of_all(study):
     assert len(answer.tables[1].rows) == 2
     row, _ = judged(study, row="*", at_least=0, need="any")
     assert (row["verdict"], row["decided by"]) == ("replicated", "up: average over none")
+
+
+def test_any_row_must_gain_more_than_on_each_of_several_targets(tmp_path):
+    """One that gains more than on some of them is not the row that is looked for."""
+    right = {"x": 0.6, "low": 0.5, "high": 0.8}
+    cells = {("none", target): drawn(np.random.default_rng(0), {"en": 0.5, "de": 0.5}, 800) for target in right}
+    for number, (target, chance) in enumerate(right.items()):
+        cells["up", target] = drawn(np.random.default_rng(number + 1), {"en": chance, "de": chance}, 800)
+    made = planted(tmp_path, cells)
+    facts = {name: {**facts, "group": "g", "counts_as": ""} for name, facts in made.run["tasks"].items()}
+    made = replace(made, run={**made.run, "scheme": "", "tasks": facts})
+    claim = {"row": "up", "of": "x", "at_least": 0, "need": "any"}
+    assert judged(made, **claim, than="low")[0]["verdict"] == "replicated"
+    row, _ = judged(made, **claim, than=["low", "high"])
+    assert (row["verdict"], row["decided by"]) == ("contradicted", "up: x over none less that on high")
+
+
+def test_a_row_is_not_compared_with_itself(study):
+    row, answer = judged(study, row="*", over="up", at_most=-1)
+    assert (row["verdict"], row["decided by"]) == ("replicated", "down: average over up")
+    assert len(answer.tables[1].rows) == 1
 
 
 def test_a_row_that_was_not_run_is_not_judged_and_named(study):

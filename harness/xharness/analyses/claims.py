@@ -118,8 +118,11 @@ class Judgement:
         """The part that the verdict rests on: the one that is nearest to another verdict."""
         judged = [part for part in self.parts if part.found.low is not None]
         same = [part for part in judged if part.verdict == self.verdict] or judged
+        rows: dict[tuple[str, str], Part] = {}
+        for part in sorted(same, key=lambda part: _room(part.found, self.claim)):
+            rows.setdefault((part.asked.row, part.asked.over), part)  # Of several `than` the hardest one.
+        ordered = list(rows.values())
         # What must hold of all is decided by the row that does worst by the bound, of any by the one that does best.
-        ordered = sorted(same, key=lambda part: _room(part.found, self.claim))
         return (ordered[0] if self.claim.need == "all" else ordered[-1]) if ordered else None
 
 
@@ -156,22 +159,29 @@ class Claims:
 
 
 def _judged(checkpoint: str, claim: Claim, quantities: Quantities) -> Judgement:
-    parts = []
+    parts, rows = [], []
     for place, pattern in enumerate(claim.row):
         over = claim.over[place if len(claim.over) > 1 else 0]
-        for row in _rows(pattern, quantities):
+        for row in _rows(pattern, over, quantities):
+            mine = []
             for than in claim.than or ("",):
                 asked = Quantity(row, claim.of, over, (than,) if than else ())
                 found = quantities.measure(asked)
-                parts.append(Part(asked, found, verdict(found.low, found.high, claim.at_least, claim.at_most)))
-    return Judgement(checkpoint, claim, tuple(parts), together([part.verdict for part in parts], claim.need))
+                mine.append(Part(asked, found, verdict(found.low, found.high, claim.at_least, claim.at_most)))
+            # `need` is about rows: one that gains more on this target than on some others does not yet on each.
+            rows.append(together([part.verdict for part in mine], "all"))
+            parts += mine
+    return Judgement(checkpoint, claim, tuple(parts), together(rows, claim.need))
 
 
-def _rows(pattern: str, quantities: Quantities) -> list[str]:
-    """The rows of a pattern; a name without a match stands for itself, and is found to be lacking."""
+def _rows(pattern: str, over: str, quantities: Quantities) -> list[str]:
+    """The rows of a pattern; a name without a match stands for itself, and is found to be lacking.
+
+    The row that the others are compared with is no match: against itself it differs by nothing, for certain.
+    """
     if not any(sign in pattern for sign in "*?"):
         return [pattern]
-    return [name for name in quantities.rows if name not in (NONE, BEST) and fnmatchcase(name, pattern)]
+    return [name for name in quantities.rows if name not in (NONE, BEST, over) and fnmatchcase(name, pattern)]
 
 
 def _room(found: Measured, claim: Claim) -> float:
