@@ -98,6 +98,11 @@ class Study:
         scored = [(f"{i}[{c}]", self.rows[c, i].targets[target]) for c, i in rows]
         return matched(target, [(name, replace(held, metric=metric or held.metric)) for name, held in scored])
 
+    def lacking(self, target: str, sample: Sample, row: str) -> str:
+        """In which of the target's languages a sample of rows has no scores, as a note; empty where it has all."""
+        lost = [language for language in self.languages[target] if language not in sample.languages]
+        return f"{self.title(target)}: {row} is left out, for a mean lacks {listed(lost)}" if lost else ""
+
     def outcomes(self, target: str, row: Row, language: str) -> tuple[list[str], Array]:
         """Ids of the examples, and each one's part in the score, 0 to 100, the mean over seeds [examples].
 

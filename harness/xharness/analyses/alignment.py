@@ -104,6 +104,14 @@ def _cells(study: Study, targets: Sequence[str], resamples: int) -> tuple[list[C
             rows = [row for row in sizes if study.scores((checkpoint, row), target)]
             if not rows or not study.scores((checkpoint, NONE), target):
                 continue
+            # All rows are drawn together: one in few languages would leave no more of any.
+            whole = {row: len(study.scores((checkpoint, row), target)) == len(study.languages[target])
+                     for row in (NONE, *rows)}  # fmt: skip
+            if part := [f"{row}[{checkpoint}]" for row, all_there in whole.items() if not all_there]:
+                left_out.append(f"{study.title(target)}: left out, without a score in every language: {listed(part)}")
+            rows = [row for row in rows if whole[row]]
+            if not rows or not whole[NONE]:
+                continue
             try:
                 sample = study.sample(target, [(checkpoint, row) for row in (NONE, *rows)])
             except HarnessError as error:

@@ -86,7 +86,7 @@ class Families:
         beside, low = study.rising([t for t in options.beside or targets if t != options.target])
         gained, notes = _gained(study, options, beside)
         if not gained:
-            what = f"no row has a score beside `none` on {study.title(options.target)}."
+            what = f"no row has a score beside `none` on {study.title(options.target)} in a language but English."
             raise DataError(Problem("analysis families", what, "Run the cells of `none` and of an intermediate."))
         title = study.title(options.target)
         ranks, tests = _ranks(gained, title), _tests(gained, title)
@@ -106,7 +106,7 @@ def _gained(study: Study, options: Options, beside: Sequence[str]) -> tuple[list
         tables = [by.scores_by_language(study, checkpoint, target, options.resamples) for target in beside]
         others = [table for table in tables if table is not None]
         notes += [note for table in (own, *others) if table for note in table.notes]
-        if own is not None and NONE in own.rows:
+        if own is not None and NONE in own.rows and any(code != ENGLISH for code in own.languages):
             found += [_row(checkpoint, row, own, others) for row in own.rows if row != NONE]
     return found, notes
 

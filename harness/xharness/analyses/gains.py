@@ -54,7 +54,7 @@ class Gains:
             for target in targets:
                 for metric in options.metrics or (study.run["tasks"][target]["metric"],):
                     try:
-                        lines += _lines(study, checkpoint, target, metric, options)
+                        lines += _lines(study, checkpoint, target, metric, options, told)
                     except HarnessError as error:
                         told[f"{study.title(target)}: left out, {error}"] = None
         if not lines:
@@ -85,8 +85,10 @@ class Gains:
         return Answer(_words(rows), tuple(tables), (_figure(rows, options.over),), notes)
 
 
-def _lines(study: Study, checkpoint: str, target: str, metric: str, options: Options) -> list[tuple[Any, ...]]:
-    """A line for each intermediate."""
+def _lines(
+    study: Study, checkpoint: str, target: str, metric: str, options: Options, told: dict[str, None]
+) -> list[tuple[Any, ...]]:
+    """A line for each intermediate that has, as the other row, a score in every language."""
     task, found = study.run["tasks"][target], []
     if metric not in (task["metric"], *task["also"]):
         return []
@@ -98,6 +100,9 @@ def _lines(study: Study, checkpoint: str, target: str, metric: str, options: Opt
         if plain is None or target not in plain.targets or target not in side.targets:
             continue
         sample = study.sample(target, [(checkpoint, options.over), (checkpoint, intermediate)], metric)
+        if lacking := study.lacking(target, sample, f"{intermediate}[{checkpoint}] against {options.over}"):
+            told[lacking] = None
+            continue
         draws = bootstrap(sample, options.resamples).mean(axis=1)
         before, after = observed(sample).mean(axis=0).tolist()
         change = draws[:, 1] - draws[:, 0]

@@ -96,7 +96,7 @@ class Slices:
             try:
                 held = Slicer.of(study, target, options, unsliced)
                 for checkpoint, row in rows:
-                    found += _of_row(study, held, checkpoint, row, options)
+                    found += _of_row(study, held, checkpoint, row, options, told)
             except HarnessError as error:
                 told[f"{study.title(target)}: left out, {error}"] = None
         why = [f"not sliced by {by}: {listed(list(of))}, {said}" for (by, said), of in unsliced.items()]
@@ -196,13 +196,17 @@ def corpus_of(study: Study, row: str, most: int) -> list[str]:
     return found
 
 
-def _of_row(study: Study, slicer: Slicer, checkpoint: str, row: str, options: Options) -> Iterator[Sliced]:
+def _of_row(
+    study: Study, slicer: Slicer, checkpoint: str, row: str, options: Options, told: dict[str, None]
+) -> Iterator[Sliced]:
     """A row's gains by everything that makes slices."""
     target = slicer.target
     sides = [study.rows.get((checkpoint, name)) for name in ("none", row)]
     if any(side is None or target not in side.targets for side in sides):
         return
     cases = cases_of(study, target, checkpoint, row)
+    if lost := [code for code in study.languages[target] if code not in {code for code, _ in cases.places}]:
+        told[f"{study.title(target)}: {row}[{checkpoint}] is compared without {listed(lost)}"] = None
     for by in options.by:
         labels = slicer.labels(by, row)
         if labels is not None:

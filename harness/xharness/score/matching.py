@@ -144,7 +144,9 @@ def read_outcomes(path: Path, rule: Metric) -> dict[str, Outcomes]:
 
 
 def matched(target: str, rows: Sequence[tuple[str, Scored]], parallel: bool | None = None) -> Sample:
-    """The outcomes of several named rows on one target, in the languages that all of them have.
+    """The outcomes of several named rows on one target, in the languages in which all of them have a score.
+
+    A file may have more: a run that asks for a part of the languages is shown that part of a whole step.
 
     DataError with counts where they were not tested on the same examples. `parallel` forces the languages to be
     drawn together (True) or each by itself (False); None looks at the examples.
@@ -159,7 +161,12 @@ def matched(target: str, rows: Sequence[tuple[str, Scored]], parallel: bool | No
             tables.append(read_outcomes(scored.files[seed], rule))
             runs.append((system, seed))
             names.append(f"{name} (seed {seed})" if len(scored.seeds) > 1 else name)
-    languages = [language for language in tables[0] if all(language in table for table in tables)]
+    languages = [
+        language
+        for language in tables[0]
+        if all(language in table for table in tables)
+        and all(language in scored.languages and scored.mean(language) is not None for _, scored in rows)
+    ]
     parts, ids, references = {}, {}, {}
     for language in languages:
         where = f"{target}, {language}"

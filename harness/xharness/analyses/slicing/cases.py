@@ -67,6 +67,8 @@ def cases_of(study: Study, target: str, checkpoint: str, intermediate: str) -> C
     """Both rows' outcomes; DataError where an example has no score of its own, or the rows differ in examples."""
     rows = [(checkpoint, NONE), (checkpoint, intermediate)]
     sample = study.sample(target, rows)
+    if not sample.languages:
+        raise DataError(Problem(f"target {target}", f"none and {intermediate} have no language in common."))
     places: list[tuple[str, str]] = []
     keys: list[str] = []
     group = {language: number for number, held in enumerate(sample.together) for language in held}
