@@ -16,7 +16,8 @@ from xharness.analysis import Answer, Table
 from xharness.errors import DataError, Problem, listed, nearest
 from xharness.score.averages import ENGLISH, UNKNOWN
 from xharness.score.grouping import PERMUTATIONS, Tested, between_groups
-from xharness.score.statistics import RESAMPLES, holm
+from xharness.score.rounding import p_in_words
+from xharness.score.statistics import RESAMPLES, holm, reach_words
 from xharness.spec.load import NONE
 from xharness.study import Study
 
@@ -90,7 +91,11 @@ class Families:
             raise DataError(Problem("analysis families", what, "Run the cells of `none` and of an intermediate."))
         title = study.title(options.target)
         ranks, tests = _ranks(gained, title), _tests(gained, title)
-        words = (*_differences(gained, title, listed([study.title(t) for t in beside])), *_told(ranks, tests))
+        words = (
+            *_differences(gained, title, listed([study.title(t) for t in beside])),
+            *reach_words(sum(bool(one.excess) for one in gained), options.resamples),
+            *_told(ranks, tests),
+        )
         table = _languages(gained, title)
         shown = figure(table, title, options.figure_rows)
         asked = (options.target, *beside)
@@ -282,9 +287,10 @@ def _told(ranks: Table, tests: Table) -> list[str]:
     done = [row for row in tests.rows if row[8] is not None]
     least = min((1 / int(row[7].split(",")[0]) for row in done), default=0.0)
     if least * len(done) > 0.05:
+        few = "so few languages" if least > 1 / PERMUTATIONS else f"{PERMUTATIONS:,} permutations"
         groups = [
-            f"Whether families, branches or scripts differ this run cannot tell: with so few languages no p is below "
-            f"{least:.3f}, too much for {len(done)} tests."
+            f"Whether families, branches or scripts differ this run cannot tell: with {few} no p is below "
+            f"{p_in_words(least)}, too much for {len(done)} tests."
         ]
     else:
         groups = _said(tests, 6, "share", "families, branches or scripts differ")
@@ -298,7 +304,9 @@ def _said(table: Table, value: int, number: str, what: str) -> list[str]:
     sure = [row for row in done if row[-2] < 0.05]
     said = []
     if sure:
-        named = listed([f"the {r[2]} of {r[1]} by {r[3]} ({number} {r[value]:.2f}, p {r[-2]:.3f})" for r in sure])
+        named = listed(
+            [f"the {r[2]} of {r[1]} by {r[3]} ({number} {r[value]:.2f}, p {p_in_words(r[-2])})" for r in sure]
+        )
         said.append(f"By more than chance {what} in {len(sure)} of {len(done)} tests (Holm): {named}.")
     elif done:
         many = f"none of {len(done)} tests is" if len(done) > 1 else "the one test is not"

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from xharness.analysis import Answer, Figure, Table
 from xharness.errors import DataError, HarnessError, Problem, listed
 from xharness.metrics import metric as rule_of
-from xharness.score.statistics import RESAMPLES, bootstrap, holm, interval, observed, p_value
+from xharness.score.statistics import RESAMPLES, bootstrap, holm, interval, observed, p_value, reach_words
 from xharness.spec.load import NONE
 from xharness.study import Study
 
@@ -82,7 +82,8 @@ class Gains:
         if low:
             told[f"lower is better under {listed(list(low))}: a gain is a fall of the score"] = None
         notes = (*study.absent(targets), *told, *study.seed_notes(targets))
-        return Answer(_words(rows), tuple(tables), (_figure(rows, options.over),), notes)
+        said = (*_words(rows), *reach_words(len(rows), options.resamples))
+        return Answer(said, tuple(tables), (_figure(rows, options.over),), notes)
 
 
 def _lines(

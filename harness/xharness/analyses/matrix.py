@@ -13,7 +13,7 @@ from xharness.analyses.slicing.cases import Cases, cases_of
 from xharness.analysis import Answer, Figure, Table
 from xharness.errors import DataError, HarnessError, Problem, listed
 from xharness.metrics.base import Array
-from xharness.score.statistics import RESAMPLES, holm, interval, p_value
+from xharness.score.statistics import RESAMPLES, holm, interval, p_value, reach_words
 from xharness.spec.load import NONE
 from xharness.study import Study
 
@@ -76,7 +76,8 @@ class Matrix:
         seeds = {len(study.seeds((c, r), t)) for c, r in cells for t in targets}
         told.append("intervals: 95 %, bootstrap over questions, each in all its pairs of languages together")
         told += ["one seed: nothing is said of other seeds"] if seeds <= {0, 1} else ["seeds are averaged, not drawn"]
-        return Answer(_words(parts), (parts, table), figures, tuple(dict.fromkeys(told)))
+        said = (*_words(parts), *reach_words(len(parts.rows), options.resamples))
+        return Answer(said, (parts, table), figures, tuple(dict.fromkeys(told)))
 
 
 def _cells(study: Study, checkpoint: str, row: str, options: Options, told: list[str]) -> list[Cell]:

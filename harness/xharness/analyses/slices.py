@@ -18,7 +18,7 @@ from xharness.analysis import Answer, Texts
 from xharness.data.examples import examples
 from xharness.data.texts import text_of
 from xharness.errors import DataError, HarnessError, Problem, listed
-from xharness.score.statistics import RESAMPLES
+from xharness.score.statistics import RESAMPLES, reach_words
 from xharness.spec.load import Loaded
 from xharness.spec.stage import ENGLISH
 from xharness.spec.task import Limit
@@ -109,7 +109,12 @@ class Slices:
                 tables.append(slice_table(by, mine, found))
                 figures.append(slice_figure(by, mine))
         notes = (*study.absent(targets), *told, *why, *_notes(study, found, targets, options))
-        return Answer(words_of(found), tuple(tables), tuple(figures), tuple(dict.fromkeys(notes)))
+        said = (
+            *words_of(found),
+            *reach_words(sum(s.p is not None for s in found), options.rounds, 1, "rounds"),
+            *reach_words(sum(len(s.ranked) for s in found), options.resamples),
+        )
+        return Answer(said, tuple(tables), tuple(figures), tuple(dict.fromkeys(notes)))
 
 
 def targets_of(options: Options, every: Sequence[str]) -> list[str]:

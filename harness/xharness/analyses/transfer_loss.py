@@ -19,7 +19,7 @@ from xharness.analyses.transfer_loss_words import figure, seen_words, words
 from xharness.analysis import Answer, Table
 from xharness.errors import DataError, Problem
 from xharness.score.averages import ENGLISH
-from xharness.score.statistics import RESAMPLES, holm
+from xharness.score.statistics import RESAMPLES, holm, reach_words
 from xharness.spec.load import NONE
 from xharness.study import Study
 
@@ -82,6 +82,8 @@ class TransferLoss:
         inside, said, more = in_language(study, options.in_language, options.resamples)
         tables = [losses, *([seen] if seen.rows else []), groups, ranks, *([inside] if inside.rows else [])]
         sentences = (*words(losses, options.english), *seen_words(seen), *said)
+        tests = max(sum(row[-1] is not None for row in table.rows) for table in (losses, seen, inside))
+        sentences = (*sentences, *reach_words(tests, options.resamples))
         unknown = sorted({name for row in study.run["intermediates"] if (name := options.reference(row))})
         notes += [f"the run has no row {name} to compare with" for name in unknown if not _there(held, name)]
         notes += [*more, *study.absent(targets), *study.seed_notes(targets), *by.SOURCES]

@@ -96,7 +96,7 @@ def comparison_table(comparison: Comparison, languages: bool = False) -> Table:
 
 
 def _cells(line: Difference, level: float) -> list[str]:
-    from xharness.score.rounding import gained, rounded
+    from xharness.score.rounding import gained, p_in_column, rounded
 
     name = f"  {line.name} {line.language}" if line.kind == "language" else line.name.replace("group:", "mean of ")
     scores = ["—" if score is None else rounded(score) for score in (line.left, line.right)]
@@ -105,5 +105,5 @@ def _cells(line: Difference, level: float) -> list[str]:
     else:
         gap = f"{gained(line.difference)}{'*' if line.significant(level) else ''}"
     span = "" if line.low is None or line.high is None else f"[{gained(line.low)}, {gained(line.high)}]"
-    tests = ["" if p is None else f"{p:.4f}" for p in (line.p, line.adjusted)]
+    tests = ["" if p is None else p_in_column(p, 4) for p in (line.p, line.adjusted)]
     return [name, *scores, gap, span, *tests, f"{line.n:,}" if line.n else "", line.note]

@@ -240,11 +240,18 @@ def corrected_together(comparisons: Sequence[Comparison]) -> list[Comparison]:
     """Several comparisons of one table, corrected over all of their lines."""
     sizes = [len(found.lines) for found in comparisons]
     lines = corrected([line for found in comparisons for line in found.lines])
+    tested = {kind: sum(line.kind == kind and line.p is not None for line in lines) for kind in ("target", "language")}
     out = []
     for found, size in zip(comparisons, sizes, strict=True):
         mine, lines = lines[:size], lines[size:]
         more = f"P-values are corrected over all {len(comparisons)} comparisons of the table."
-        words = (*found.words, more) if len(comparisons) > 1 else found.words
+        beyond = [
+            f"With {found.settings.resamples:,} resamples none of all {tests} {kind}s can be significant after "
+            "correction."
+            for kind, tests in tested.items()
+            if out_of_reach(tests, found.settings.resamples, found.settings.level)
+        ]
+        words = (*found.words, more, *beyond) if len(comparisons) > 1 else found.words
         out.append(replace(found, lines=tuple(mine), words=words))
     return out
 

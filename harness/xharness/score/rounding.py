@@ -8,6 +8,22 @@ def rounded(value: float, digits: int = 1) -> str:
     return f"{value:z.{digits}f}"
 
 
+def p_in_words(p: float, level: float = 0.05) -> str:
+    """`0.031`, `0.00020`: two digits, and more where fewer would put it on the other side of the level, or at it."""
+    for digits in range(2, 6):
+        shown = f"{p:#.{digits}g}"
+        if p == level or ((float(shown) < level) == (p < level) and float(shown) != level):
+            return shown
+    return shown
+
+
+def p_in_column(p: float, digits: int, level: float = 0.05) -> str:
+    """As many digits as the others of its column, and more where these would say 0, or the other side of the level."""
+    shown = f"{p:.{digits}f}"
+    told = float(shown) > 0 and (p == level or ((float(shown) < level) == (p < level) and float(shown) != level))
+    return shown if told or p <= 0 else p_in_words(p, level)
+
+
 def gained(difference: float) -> str:
     """`+1.3`, `-0.4`, and `0.0` for a difference that no digit shows."""
     return f"{difference:+.1f}" if direction(difference) else "0.0"

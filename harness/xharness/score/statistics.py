@@ -206,6 +206,17 @@ def out_of_reach(tests: int, resamples: int, level: float = 0.95) -> bool:
     return 2 / (1 + resamples) * tests > 1 - level
 
 
+def reach_words(tests: int, resamples: int, sides: int = 2, what: str = "resamples") -> tuple[str, ...]:
+    """A sentence where so many tests of so few resamples find nothing, however large the differences; else none."""
+    least = sides / (1 + resamples)
+    if least * tests <= 0.05:
+        return ()
+    return (
+        f"With {resamples:,} {what} none of {tests} tests can be significant after Holm's correction, however large "
+        f"the differences: take more {what}, or ask less at once.",
+    )
+
+
 def sign_flip(left: Array, right: Array, metric: Metric, resamples: int = RESAMPLES, seed: int = 0) -> float:
     """Two-sided p-value of the paired permutation test: systems swap places example by example.
 

@@ -14,6 +14,7 @@ from unicodedata import bidirectional
 
 from xharness.analysis import Answer, Figure, Table, load_analysis
 from xharness.errors import HarnessError, UsageError, nearest
+from xharness.score.rounding import p_in_column
 from xharness.spec.suite import AnalysisOf
 from xharness.study import Study
 
@@ -87,10 +88,17 @@ def _page(name: str, answer: Answer) -> str:
 
 
 def column_texts(values: Sequence[Any]) -> list[str]:
-    """A column for people: all its numbers with as many digits, one or, where none is above 1, three; "" for None."""
+    """A column for people: all its numbers with as many digits, one or, where none is above 1, three; "" for None.
+
+    No p-value is shown as 0, nor one below 0.05 as 0.050: those have as many digits as it takes.
+    """
     numbers = [abs(value) for value in values if isinstance(value, float) and math.isfinite(value)]
     digits = 3 if numbers and max(numbers) <= 1 else 1
-    return ["" if v is None else f"{v:.{digits}f}" if isinstance(v, float) else str(v) for v in values]
+
+    def text(value: float) -> str:
+        return p_in_column(value, digits) if digits == 3 and value > 0 else f"{value:z.{digits}f}"
+
+    return ["" if v is None else text(v) if isinstance(v, float) else str(v) for v in values]
 
 
 def _markdown(table: Table) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from xharness.analyses.slicing.cases import Gain
 from xharness.analysis import Figure, Table
 from xharness.errors import listed
+from xharness.score.rounding import p_in_words
 from xharness.score.statistics import holm
 
 LEVEL = 0.05
@@ -121,7 +122,7 @@ def words_of(found: Sequence[Sliced]) -> tuple[str, ...]:
         said.append(f"That gains depend on the slice is not shown in any of {len(tested)} comparisons.")
     else:
         shown = [
-            f"that of {s.row} by {s.by.replace('_', ' ')} (p = {p:.2g}; {_gain(s, s.best)} at best, "
+            f"that of {s.row} by {s.by.replace('_', ' ')} (p = {p_in_words(p)}; {_gain(s, s.best)} at best, "
             f"{_gain(s, s.worst)} at worst)"
             for s, p in sorted(sure, key=lambda pair: pair[1])
         ]
