@@ -173,10 +173,12 @@ class Study:
         return [f"{len(names)} cells {status}, and left out: {listed(names)}" for status, names in found.items()]
 
     def seed_notes(self, targets: Sequence[str]) -> list[str]:
-        """A sentence where no row has more than one seed on these targets."""
-        if any(len(self.seeds(row, target)) > 1 for row in self.rows for target in targets):
-            return []
-        return ["one seed: the intervals hold for other examples, and say nothing of other seeds"]
+        """A sentence where no row has more than one seed on these targets, or some have one and others several."""
+        counts = {(row, target): len(self.seeds(row, target)) for row in self.rows for target in targets}
+        if not any(count > 1 for count in counts.values()):
+            return ["one seed: the intervals hold for other examples, and say nothing of other seeds"]
+        alone = [f"{i}[{c}] on {self.title(t)}" for ((c, i), t), count in counts.items() if count == 1]
+        return [f"one seed alone, of which the intervals hold no variance: {listed(alone)}"] if alone else []
 
 
 def _with_columns(task: Task, names: Sequence[str]) -> Task:

@@ -61,3 +61,10 @@ def test_families_of_english_alone_have_no_answer(tmp_path, kept):
     records = [r for r in made.records if r.language == ("en" if kept == "en" or r.intermediate == "none" else "de")]
     with pytest.raises(DataError, match="in a language but English"):
         Families().answer(replace(made, records=records), FamilyOptions(target="x", resamples=200))
+
+
+def test_languages_that_no_other_target_has_are_told(tmp_path):
+    cells = {(row, "x"): exactly(chances) for row, chances in (("none", CHANCES), ("up", HIGHER))}
+    cells |= {(row, "y"): exactly({"en": 0.5, "de": 0.5}) for row in ("none", "up")}
+    answer = Families().answer(study(tmp_path, cells), FamilyOptions(target="x", resamples=200))
+    assert "no other target has Swahili: in no mean of the others, and in no difference from them" in answer.notes

@@ -153,3 +153,18 @@ def test_the_figure_is_drawn(tmp_path):
     answer.figures[0].draw(axes)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["english, X", "several, X"]
     pyplot.close(drawing)
+
+
+def test_a_mean_over_some_of_the_targets_is_not_called_one_over_all(tmp_path):
+    up = raised(BASE, 0.1, foreign)
+    cells = {("none", target): exactly(BASE) for target in "xyz"} | {("whole", target): exactly(up) for target in "xyz"}
+    cells |= {("part", target): exactly(up) for target in "xy"}
+    rows = table(TransferLoss().answer(study(tmp_path, cells), Options(resamples=300)), "loss")
+    named = {row["intermediate"]: row["target"] for row in rows if "targets" in row["target"]}
+    assert named == {"none": "all targets", "whole": "all targets", "part": "2 of 3 targets"}
+
+
+def test_a_row_with_one_seed_beside_others_with_several_is_told(tmp_path):
+    cells = {("none", "x"): [exactly(BASE), exactly(BASE)], ("one", "x"): exactly(raised(BASE, 0.1, foreign))}
+    answer = TransferLoss().answer(study(tmp_path, cells), Options(resamples=300))
+    assert "one seed alone, of which the intervals hold no variance: one[tiny] on X" in answer.notes

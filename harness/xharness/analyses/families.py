@@ -323,6 +323,9 @@ def _how(gained: Sequence[Gained]) -> list[str]:
     strange = sorted({code for one in gained for code in one.gain if by.known(code) is None})
     if strange:
         notes.append(f"nothing is known of {listed(strange)}: in no correlation and in no test")
+    apart = sorted({by.name_of(code) for one in gained if one.others for code in one.foreign if code not in one.others})
+    if apart:
+        notes.append(f"no other target has {listed(apart)}: in no mean of the others, and in no difference from them")
     lacking = sorted({by.name_of(c) for one in gained for c in one.foreign if by.trait(c, SIZE) is None})
     if lacking:
         notes.append(f"not in CC-100, and in no correlation with its size: {listed(lacking)}")

@@ -130,14 +130,16 @@ def _references(row: str, options: Options) -> list[str]:
 
 
 def _each(held: Sequence[Scored], *rows: str) -> Iterator[tuple[Scored, str, list[LanguageScores]]]:
-    """Checkpoint by checkpoint every target on which the rows have scores, and all of them together if several."""
+    """Checkpoint by checkpoint every target on which the rows have scores, and these together if several."""
     for scored in held:
         tables = scored.having(*rows)
         for table, title in zip(scored.tables, scored.titles, strict=True):
             if any(table is one for one in tables):
                 yield scored, title, [table]
         if len(tables) > 1:
-            yield scored, ALL, tables
+            # A mean over fewer targets does not stand under one name with means over all.
+            whole = len(tables) == len(scored.tables)
+            yield scored, ALL if whole else f"{len(tables)} of {len(scored.tables)} targets", tables
 
 
 def _all_rows(held: Sequence[Scored]) -> list[str]:
