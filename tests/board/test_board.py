@@ -201,3 +201,11 @@ def test_a_row_without_a_cell_of_a_target_is_not_in_its_breakdown() -> None:
     found = breakdown(run, records, "language")
     assert [*found["xnli"]] == [("c", "none")]
     assert [*found["pawsx"]] == [("c", "none"), ("c", "mnli")]
+
+
+@pytest.mark.parametrize(("rows", "told"), [(250, False), (251, True)])
+def test_a_board_too_large_for_any_mark_says_so(rows: int, told: bool) -> None:
+    names = ("none", *(f"row{i}" for i in range(rows)))
+    board = drawn(run_of({"own": ["en"]}, names), [record(name, "own", "en", 80) for name in names])
+    note = f"no difference is marked: {rows} at once are too many for 10,000 resamples; compare fewer rows"
+    assert (note in board.footnotes) is told

@@ -28,6 +28,8 @@ from xharness.score.scheme import Scheme
 
 NONE = "none"
 OVERALL = "average"
+FEW = 100
+"""Differences that are never too many for a correction: for these nothing need be imported to say so."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ def make_board(
             *ranking_notes(run, records),
             *sweep_notes(run),
             *choice_notes(run, chosen),
+            *_unmarked(rows, table.columns, significant),
         ),
         chance=_chance(run, records, own),
     )
@@ -274,6 +277,20 @@ def _mark(rows: list[Row], columns: Sequence[Column], significant: frozenset[tup
         }
         marked.append(replace(row, values=values))
     return marked
+
+
+def _unmarked(
+    rows: Sequence[Row], columns: Sequence[Column], significant: frozenset[tuple[str, str, str]]
+) -> list[str]:
+    """A note on a board so large that no difference whatever could be marked."""
+    names = {column.name for column in columns if column.kind == "target"}
+    tests = sum(v.gain is not None for row in rows for name, v in row.values.items() if name in names)
+    if significant or tests <= FEW:
+        return []
+    from xharness.score.statistics import RESAMPLES, out_of_reach
+
+    told = f"no difference is marked: {tests} at once are too many for {RESAMPLES:,} resamples; compare fewer rows"
+    return [told] if out_of_reach(tests, RESAMPLES) else []
 
 
 def _chance(run: Mapping[str, Any], records: Sequence[Record], own: Mapping[str, Sequence[str]]) -> dict[str, float]:
