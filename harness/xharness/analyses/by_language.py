@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -123,6 +124,15 @@ def name_of(code: str) -> str:
     """A language's name for people."""
     language = known(code)
     return language.name if language else code
+
+
+def row_names(lines: Sequence[Sequence[Any]]) -> Callable[[Sequence[Any]], str]:
+    """How sentences and figures name the row of a line that begins with checkpoint and row: `mnli (tiny)` if it must.
+
+    The lines are all of a table: with several checkpoints the row alone would not say whose it is.
+    """
+    many = len({line[0] for line in lines}) > 1
+    return lambda line: f"{line[1]} ({line[0]})" if many else str(line[1])
 
 
 GROUPINGS: Mapping[str, Callable[[Language], str]] = {

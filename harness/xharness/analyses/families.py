@@ -302,10 +302,10 @@ def _said(table: Table, value: int, number: str, what: str) -> list[str]:
     """What a table of tests, which ends in p, Holm's p and a remark, finds."""
     done = [row for row in table.rows if row[-3] is not None]
     sure = [row for row in done if row[-2] < 0.05]
-    said = []
+    said, row_of = [], by.row_names(table.rows)
     if sure:
         named = listed(
-            [f"the {r[2]} of {r[1]} by {r[3]} ({number} {r[value]:.2f}, p {p_in_words(r[-2])})" for r in sure]
+            [f"the {r[2]} of {row_of(r)} by {r[3]} ({number} {r[value]:.2f}, p {p_in_words(r[-2])})" for r in sure]
         )
         said.append(f"By more than chance {what} in {len(sure)} of {len(done)} tests (Holm): {named}.")
     elif done:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from xharness.analyses.by_language import row_names
 from xharness.analysis import Answer, Figure, Table
 from xharness.errors import DataError, HarnessError, Problem, listed
 from xharness.metrics import metric as rule_of
@@ -121,8 +122,10 @@ def _rises(row: tuple[Any, ...]) -> bool:
 
 
 def _words(rows: tuple[tuple[Any, ...], ...]) -> tuple[str, ...]:
+    row_of = row_names(rows)
+
     def named(kept: list[tuple[Any, ...]]) -> str:
-        return listed([f"{r[1]} on {r[2]} by {r[3]} ({r[6]:+.1f}, {r[7]:+.1f} to {r[8]:+.1f})" for r in kept])
+        return listed([f"{row_of(r)} on {r[2]} by {r[3]} ({r[6]:+.1f}, {r[7]:+.1f} to {r[8]:+.1f})" for r in kept])
 
     sure = [row for row in rows if row[-1] < 0.05]
     up, down = ([r for r in sure if (r[6] > 0) == (_rises(r) is better)] for better in (True, False))
@@ -155,13 +158,15 @@ def _named(row: str) -> str:
 
 
 def _figure(rows: tuple[tuple[Any, ...], ...], over: str) -> Figure:
+    row_of = row_names(rows)
+
     def draw(axes: Any) -> None:
         places = range(len(rows))[::-1]
         for place, row in zip(places, rows, strict=True):
             axes.plot([row[7], row[8]], [place, place], color="0.4", marker="", linewidth=1)
             axes.plot([row[6]], [place], color="black", marker="o", fillstyle="full" if row[-1] < 0.05 else "none")
         axes.axvline(0, color="0.7", linewidth=0.8, marker="")
-        axes.set_yticks(list(places), [f"{r[1]}, {r[2]}, {r[3]}" for r in rows])
+        axes.set_yticks(list(places), [f"{row_of(r)}, {r[2]}, {r[3]}" for r in rows])
         axes.set_xlabel(f"gain over {over}, points (95 % interval; filled: Holm p < 0.05)")
 
     height = max(1.6, 0.6 + 0.17 * len(rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from xharness.analyses.by_language import valued
+from xharness.analyses.by_language import row_names, valued
 from xharness.analysis import Table
 from xharness.errors import HarnessError, listed
 from xharness.metrics.base import Array
@@ -76,18 +76,18 @@ def _missing(
 
 
 def _words(rows: tuple[tuple[Any, ...], ...]) -> list[str]:
-    said = []
+    said, row_of = [], row_names(rows)
     for title in dict.fromkeys(row[2] for row in rows):
         mine = [row for row in rows if row[2] == title]
         least = min(mine, key=lambda row: row[6])
         below = listed(
-            [f"{r[6]:.1f} ({r[7]:.1f} to {r[8]:.1f}) with {r[1]}" for r in mine if r[-1] < 0.05 and r[6] > 0]
+            [f"{r[6]:.1f} ({r[7]:.1f} to {r[8]:.1f}) with {row_of(r)}" for r in mine if r[-1] < 0.05 and r[6] > 0]
         )
         if below:
             said.append(f"To target training in the languages {title} still lacks points: {below}.")
         else:
             said.append(
                 f"Nothing shows that {title} lacks anything to target training in the languages: "
-                f"{least[6]:+.1f} ({least[7]:+.1f} to {least[8]:+.1f}) with {least[1]}."
+                f"{least[6]:+.1f} ({least[7]:+.1f} to {least[8]:+.1f}) with {row_of(least)}."
             )
     return said

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from xharness.analyses.by_language import row_names
 from xharness.analysis import Figure, Table
 from xharness.errors import listed
 from xharness.spec.load import NONE
@@ -70,12 +71,9 @@ def seen_words(seen: Table) -> list[str]:
             f"Nothing shows that languages seen in the intermediate gain otherwise than unseen ones "
             f"(none of {len(lines)} differences, Holm, 0.05)."
         ]
-    named = listed([f"{_place(r)} ({_two(r)})" for r in sure])
+    row_of = row_names(lines)
+    named = listed([f"{row_of(r)} on {r[TARGET]} against {r[AGAINST]} ({_two(r)})" for r in sure])
     return [f"Languages seen in the intermediate and unseen ones gain differently with {named}."]
-
-
-def _place(row: tuple[Any, ...]) -> str:
-    return f"{row[ROW]} on {row[TARGET]} against {row[AGAINST]}"
 
 
 def _two(row: tuple[Any, ...]) -> str:

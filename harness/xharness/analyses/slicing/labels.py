@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -59,20 +60,27 @@ def labels_of(values: Values, bins: int, most: int) -> Labels:
 
     Bins are made language by language, since words and characters, or distances across scripts, do not compare.
     """
-    given = [v for rows in values.values() for v in rows.values() if v is not None and v != ""]
+    values = {language: {name: _there(v) for name, v in rows.items()} for language, rows in values.items()}
+    given = [v for rows in values.values() for v in rows.values() if v is not None]
     if given and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in given):
         return _binned(values, bins)
     counts = Counter(map(str, given))
     kept = {name for name, _ in counts.most_common(most)}
     rest = f"the other {len(counts) - len(kept)}"
     of = {
-        (language, name): NONE if v is None or v == "" else str(v) if str(v) in kept else rest
+        (language, name): NONE if v is None else str(v) if str(v) in kept else rest
         for language, rows in values.items()
         for name, v in rows.items()
     }
     known = sorted(kept, key=lambda s: (ORDER.index(s), 0) if s in ORDER else (len(ORDER), -counts[s]))
     there = set(of.values())
     return Labels(of, tuple(s for s in (*known, rest, NONE) if s in there), mixed=rest)
+
+
+def _there(value: Any) -> Any:
+    """A value; None for what stands in a table where there is none, which would else have no place among the bins."""
+    missing = value == "" or (isinstance(value, float) and math.isnan(value))
+    return None if missing else value
 
 
 def _binned(values: Values, bins: int) -> Labels:

@@ -165,7 +165,7 @@ def slice_figure(by: str, mine: Sequence[Sliced]) -> Figure:
     def draw(axes: Any) -> None:
         marks, greys = "os^DvPX", ("0.0", "0.35", "0.55", "0.2", "0.45")
         for number, (checkpoint, row) in enumerate(rows):
-            shift = 0.0 if len(rows) == 1 else 0.25 - 0.5 * number / (len(rows) - 1)
+            shift = 0.0 if len(rows) == 1 else 0.3 - 0.6 * number / (len(rows) - 1)
             colour, label = greys[number % 5], row if len({c for c, _ in rows}) == 1 else f"{row}[{checkpoint}]"
             for s in mine:
                 if (s.checkpoint, s.intermediate) != (checkpoint, row):
@@ -188,6 +188,7 @@ def slice_figure(by: str, mine: Sequence[Sliced]) -> Figure:
         if len(rows) > 1:
             axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(4, len(rows)), fontsize=7)
 
-    height = max(1.6, 0.7 + 0.17 * len(lines))
+    # Each row has its own place on a line, or the intervals of several cover one another.
+    height = max(1.6, 0.7 + max(0.17, 0.09 * len(rows)) * len(lines) + 0.15 * (len(rows) > 4))
     name = f"by-{by.replace('_', '-')}"
     return Figure(name, f"Gain over no intermediate by {by.replace('_', ' ')}", name, draw, columns=2, height=height)
