@@ -60,7 +60,7 @@ class Gains:
                         told[f"{study.title(target)}: left out, {error}"] = None
         if not lines:
             what = f"no row has a score beside `{options.over}` on these targets under these metrics."
-            what = " ".join([what, *told])
+            what = " ".join([what, *(f"{one.rstrip('.')}." for one in told)])
             raise DataError(Problem("analysis gains", what, f"Run the cells of `{options.over}` and of another row."))
         adjusted = holm([line[-1] for line in lines])
         rows = tuple((*line, p) for line, p in zip(lines, adjusted, strict=True))
