@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 import xharness.training.loop
+import xharness.steps.tuning
 import xharness.training.progress
 from tiny import make_encoder, sentiment, sentiment_rows, write_rows
 from tuning import ENCODES, encoding, run, same, tuning, weights
@@ -288,3 +289,23 @@ def test_losses_are_told_by_task_and_one_that_is_no_number_by_its_step(tmp_path,
     wild = RECIPE.model_copy(update={"learning_rate": 1e30, "clip": 0.0})
     with pytest.raises(HarnessError, match=r"the loss of step [23] of 20 \((sentiment|second)\) is not a number"):
         run(tuning(checkpoint, *tasks, recipe=wild), tmp_path, "diverged")
+@pytest.mark.parametrize("select", ["last", "best"])
+def test_a_training_out_of_patience_goes_no_further_when_it_is_resumed(tmp_path, checkpoint, monkeypatch, select):
+    recipe = constant(steps=30, evaluations=10, patience=2, select=select)
+    work = tuning(checkpoint, sentiment(tmp_path / "data", n=48), recipe=recipe, device=Device(save_seconds=0.0))
+    whole = run(work, tmp_path, "undisturbed")
+    assert whole["steps"] < 30
+
+    def killed(*given):
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(xharness.steps.tuning, "save_tuned", killed)
+        with pytest.raises(Stopped):
+            run(work, tmp_path, "resumed")
+    shutil.rmtree(tmp_path / "resumed")
+    again = run(work, tmp_path, "resumed")
+    assert (again["steps"], again["evaluations"]) == (whole["steps"], whole["evaluations"])
+    assert same(tmp_path / "undisturbed", tmp_path / "resumed")
+
+

@@ -86,7 +86,9 @@ class ModelSelection(TrainerCallback):
             if self._recipe.patience is not None and self._idle() >= self._recipe.patience:
                 control.should_training_stop = True
                 self.steps = step
-        if step < state.max_steps and time.monotonic() - self._saved >= self._pause:
+        # A training that stops here has ended as one at its last step: a state of it would be trained on from.
+        ends = step == state.max_steps or control.should_training_stop
+        if not ends and time.monotonic() - self._saved >= self._pause:
             control.should_save = True
             self._began = time.monotonic()
 
