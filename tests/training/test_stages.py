@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 import xharness.training.loop
 import xharness.steps.tuning
+import xharness.training.loop
 import xharness.training.progress
 from tiny import make_encoder, sentiment, sentiment_rows, write_rows
 from tuning import ENCODES, encoding, run, same, tuning, weights

@@ -74,7 +74,9 @@ def shares_of(sizes: Mapping[str, int], sampling: Sampling) -> dict[str, float] 
     elif sampling.by == "uniform":
         drawn = dict.fromkeys(sizes, 1.0)
     elif sampling.temperature is not None and sampling.temperature != 1:
-        drawn = {name: n ** (1 / sampling.temperature) for name, n in sizes.items()}
+        # Of the largest, since a number of examples to a high power is too large for any float.
+        largest = max(sizes.values())
+        drawn = {name: (n / largest) ** (1 / sampling.temperature) for name, n in sizes.items()}
     else:
         return None
     total = sum(drawn.values())
@@ -104,7 +106,7 @@ def _epoch(
 def _by_language(languages: NDArray[np.integer], temperature: float, random: np.random.Generator) -> NDArray[np.int32]:
     """As many examples as there are, of each language in proportion to its number to the power of 1/temperature."""
     found, counts = np.unique(languages, return_counts=True)
-    shares = counts ** (1 / temperature)
+    shares = (counts / counts.max()) ** (1 / temperature)
     ends = np.round(np.cumsum(shares / shares.sum()) * len(languages)).astype(int)
     picked = []
     for language, wanted in zip(found, np.diff(ends, prepend=0), strict=True):
