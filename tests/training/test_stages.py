@@ -8,9 +8,9 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from kinds import make
 from safetensors.torch import load_file
 
-import xharness.training.loop
 import xharness.steps.tuning
 import xharness.training.loop
 import xharness.training.progress
@@ -66,6 +66,17 @@ def test_tasks_are_drawn_as_the_stage_says(sampling, expected):
 def test_steps_say_how_long_a_training_is_instead_of_epochs():
     examples = {"a": Examples(np.full(100, 10)), "b": Examples(np.full(20, 10))}
     assert len(plan_batches(examples, Recipe(steps=31, batch_size=10), 0)) == 31
+def test_a_temperature_that_no_float_holds_the_power_of_leaves_the_largest():
+    assert shares_of({"a": 400_000, "b": 10}, Sampling(temperature=0.01)) == {"a": 1.0, "b": 0.0}
+    languages = np.repeat([0, 1], [4000, 100])
+    order = plan_batches(
+        {"a": Examples(np.full(4100, 10), languages)}, Recipe(epochs=1), 0, Sampling(language_temperature=0.01)
+    )
+    numbers = np.concatenate([held for _, held in order])
+    assert len(numbers) == 4100
+    assert set(languages[numbers]) == {0}
+
+
     assert len(plan_batches(examples, Recipe(steps=31, batch_size=10), 0, Sampling(by="uniform"))) == 31
 
 

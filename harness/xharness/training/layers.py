@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import nn
 
 from xharness.errors import CheckpointError, Problem
 from xharness.spec.recipe import Recipe
-from xharness.training.checkpoints import depth_of, word_embeddings
+from xharness.training.checkpoints import depth_of
 
 
 def depths(encoder: nn.Module) -> dict[str, int]:
@@ -24,21 +24,31 @@ def depths(encoder: nn.Module) -> dict[str, int]:
         what = f"its {n} layers are no list that could be taken apart ({kind})."
         hint = 'Leave out layer_decay, and freeze "embeddings" or "encoder" only.'
         raise CheckpointError(Problem(f"checkpoint {encoder.config.name_or_path}", what, hint))  # type: ignore[union-attr]
-    prefix = f"{lists[0]}."
-    return {name: _depth(name, prefix, n, embedding) for name, embedding in _weights(encoder)}
+    # XLM has no module that is a layer: its attentions, norms and feed-forwards are lists side by side.
+    beside = lists[0].rpartition(".")[0]
+    layers = tuple(f"{name}." for name in lists if name.rpartition(".")[0] == beside)
+    return {name: _depth(name, layers, n, embedding) for name, embedding in _weights(encoder)}
 
 
-def _depth(name: str, prefix: str, n: int, embedding: bool) -> int:
-    if name.startswith(prefix):
+def _depth(name: str, layers: Sequence[str], n: int, embedding: bool) -> int:
+    if (prefix := next((prefix for prefix in layers if name.startswith(prefix)), None)) is not None:
         return int(name.removeprefix(prefix).partition(".")[0]) + 1
     return 0 if embedding else n + 1
 
 
+BEFORE = ("embed", "layer_norm_emb", "initial_char_encoder", "chars_to_molecules")
+"""Parts of the names of what is embeddings, or is made of them before the first layer: of all kinds, XLM, CANINE."""
+
+
 def _weights(encoder: nn.Module) -> Iterator[tuple[str, bool]]:
     """(name, whether it is of the embeddings: their tables, and what is made of them before the first layer)."""
-    words = word_embeddings(encoder)
+    n = depth_of(encoder)
+    # A table inside a layer (T5's of distances) is the layer's.
+    lists = [f"{name}." for name, m in encoder.named_modules() if isinstance(m, nn.ModuleList) and len(m) == n]
+    tables = {id(m.weight) for m in encoder.modules() if isinstance(m, nn.Embedding)}
     for name, value in encoder.named_parameters():
-        yield name, "embed" in name.lower() or (words is not None and value is getattr(words, "weight", None))
+        told = id(value) in tables or any(part in name.lower() for part in BEFORE)
+        yield name, told and not name.startswith(tuple(lists))
 
 
 def freeze(encoder: nn.Module, what: str | int) -> None:
