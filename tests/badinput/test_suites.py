@@ -145,6 +145,21 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
         ("freeze is said of a stage: put it into a table in stages",),
     ),
     "a size of nothing": (suite(rest='[intermediate.two] #!\ntasks = ["mnli"]\nsize = 0\n'), ("size", "found 0")),
+    "a size twice": (
+        suite(grid=ROWS + '["two"]', rest='[intermediate.two]\ntasks = ["mnli"]\nsize = [10, 10] #!\n'),
+        ("intermediate.two.size: names 10 2 times; once is enough.",),
+    ),
+    "a length of several tasks": (
+        suite(
+            grid=ROWS + '["two"]',
+            rest='[intermediate.two]\ntasks = ["mnli", "qqp"]\nrecipe = { max_length = 16 } #!\n',
+        ),
+        ("recipe.max_length: each of several tasks is read at its own max_length", "[recipe.mnli]"),
+    ),
+    "a target's head shared with another family": (
+        suite(rest='[target.xnli]\ntasks = ["squad_v1"]\nshare_head = true #!\n'),
+        ("target.xnli.share_head: 'squad_v1' is a question_answering task", "One head is for one adapter."),
+    ),
     "a share above all": (
         suite(rest='[intermediate.two] #!\ntasks = ["mnli"]\nsize = [0.5, 1.5]\n'),
         ("a size is a whole number of examples, or a share from above 0.0 to 1.0; found 1.5",),

@@ -25,6 +25,9 @@ from xharness.spec.task import Data, Task
 from xharness.steps.subset import subset
 from xharness.steps.tune import Selected, Trained
 from xharness.training.batches import Examples, plan_batches, shares_of
+from xharness.training.checkpoints import load_encoder
+from xharness.training.layers import depths, freeze
+from xharness.training.origins import origin_of
 
 RECIPE = Recipe(epochs=2, batch_size=8, learning_rate=3e-3)
 
@@ -63,9 +66,6 @@ def test_tasks_are_drawn_as_the_stage_says(sampling, expected):
     assert max(times.values()) - min(times.values()) <= 1
 
 
-def test_steps_say_how_long_a_training_is_instead_of_epochs():
-    examples = {"a": Examples(np.full(100, 10)), "b": Examples(np.full(20, 10))}
-    assert len(plan_batches(examples, Recipe(steps=31, batch_size=10), 0)) == 31
 def test_a_temperature_that_no_float_holds_the_power_of_leaves_the_largest():
     assert shares_of({"a": 400_000, "b": 10}, Sampling(temperature=0.01)) == {"a": 1.0, "b": 0.0}
     languages = np.repeat([0, 1], [4000, 100])
@@ -77,6 +77,9 @@ def test_a_temperature_that_no_float_holds_the_power_of_leaves_the_largest():
     assert set(languages[numbers]) == {0}
 
 
+def test_steps_say_how_long_a_training_is_instead_of_epochs():
+    examples = {"a": Examples(np.full(100, 10)), "b": Examples(np.full(20, 10))}
+    assert len(plan_batches(examples, Recipe(steps=31, batch_size=10), 0)) == 31
     assert len(plan_batches(examples, Recipe(steps=31, batch_size=10), 0, Sampling(by="uniform"))) == 31
 
 
@@ -150,6 +153,13 @@ def test_tasks_that_share_a_head_train_one(tmp_path, checkpoint):
     assert not any(torch.equal(apart[f"sentiment:{key}"], apart[f"second:{key}"]) for key in keys if "weight" in key)
 
 
+def test_tasks_with_labels_in_another_order_share_no_head(tmp_path, checkpoint):
+    task, other = sentiment(tmp_path / "data", n=16), sentiment(tmp_path / "data", name="second", n=16)
+    turned = other.model_copy(update={"labels": other.labels[::-1]})
+    with pytest.raises(HarnessError, match="task second: its data have the labels positive, negative, those of"):
+        run(tuning(checkpoint, task, turned, recipe=RECIPE, share_head=True), tmp_path, "shared")
+
+
 # ------------------------------------------------------------ what is trained
 
 
@@ -173,6 +183,27 @@ def test_what_is_frozen_stays_and_the_rest_moves(tmp_path, checkpoint, freeze, s
     before = load_file(tmp_path / "checkpoint" / "model.safetensors")
     found = moved(before, weights(tmp_path / "tuned"))
     assert found == {key for key in before if not (still and key.startswith(still))}
+
+
+@pytest.mark.parametrize(
+    ("kind", "below", "above"),
+    [
+        ("XLM", ("layer_norm_emb.", "ffns.0.", "layer_norm2.0.", "attentions.0."), ("ffns.1.", "layer_norm1.1.")),
+        ("GPT-2", ("wpe.", "wte.", "h.0."), ("h.1.", "ln_f.")),
+        ("MPNet", ("encoder.relative_attention_bias.", "encoder.layer.0."), ("encoder.layer.1.",)),
+        ("CANINE", ("initial_char_encoder.", "chars_to_molecules.", "encoder.layer.0."), ("encoder.layer.1.", "proj")),
+    ],
+)
+def test_a_layer_is_all_of_it_and_what_is_below_it_is_below(tmp_path, kind, below, above):
+    encoder = load_encoder(origin_of(make(kind, tmp_path)))
+    found = depths(encoder)
+    of = {start: {d for name, d in found.items() if name.startswith(start)} for start in (*below, *above)}
+    assert all(of[start] == ({1} if "0." in start else {0}) for start in below), of
+    assert all(of[start] == ({2} if "1." in start else {4}) for start in above), of
+    freeze(encoder, 1)
+    assert {name for name, value in encoder.named_parameters() if not value.requires_grad} == {
+        name for name, depth in found.items() if depth <= 1
+    }
 
 
 def test_more_layers_than_there_are_cannot_be_frozen(tmp_path, checkpoint):
@@ -260,6 +291,26 @@ class Stopped(Exception):
     pass
 
 
+@pytest.mark.parametrize("select", ["last", "best"])
+def test_a_training_out_of_patience_goes_no_further_when_it_is_resumed(tmp_path, checkpoint, monkeypatch, select):
+    recipe = constant(steps=30, evaluations=10, patience=2, select=select)
+    work = tuning(checkpoint, sentiment(tmp_path / "data", n=48), recipe=recipe, device=Device(save_seconds=0.0))
+    whole = run(work, tmp_path, "undisturbed")
+    assert whole["steps"] < 30
+
+    def killed(*given):
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(xharness.steps.tuning, "save_tuned", killed)
+        with pytest.raises(Stopped):
+            run(work, tmp_path, "resumed")
+    shutil.rmtree(tmp_path / "resumed")
+    again = run(work, tmp_path, "resumed")
+    assert (again["steps"], again["evaluations"]) == (whole["steps"], whole["evaluations"])
+    assert same(tmp_path / "undisturbed", tmp_path / "resumed")
+
+
 @pytest.mark.parametrize(
     "more",
     [
@@ -301,23 +352,3 @@ def test_losses_are_told_by_task_and_one_that_is_no_number_by_its_step(tmp_path,
     wild = RECIPE.model_copy(update={"learning_rate": 1e30, "clip": 0.0})
     with pytest.raises(HarnessError, match=r"the loss of step [23] of 20 \((sentiment|second)\) is not a number"):
         run(tuning(checkpoint, *tasks, recipe=wild), tmp_path, "diverged")
-@pytest.mark.parametrize("select", ["last", "best"])
-def test_a_training_out_of_patience_goes_no_further_when_it_is_resumed(tmp_path, checkpoint, monkeypatch, select):
-    recipe = constant(steps=30, evaluations=10, patience=2, select=select)
-    work = tuning(checkpoint, sentiment(tmp_path / "data", n=48), recipe=recipe, device=Device(save_seconds=0.0))
-    whole = run(work, tmp_path, "undisturbed")
-    assert whole["steps"] < 30
-
-    def killed(*given):
-        raise Stopped
-
-    with monkeypatch.context() as patch:
-        patch.setattr(xharness.steps.tuning, "save_tuned", killed)
-        with pytest.raises(Stopped):
-            run(work, tmp_path, "resumed")
-    shutil.rmtree(tmp_path / "resumed")
-    again = run(work, tmp_path, "resumed")
-    assert (again["steps"], again["evaluations"]) == (whole["steps"], whole["evaluations"])
-    assert same(tmp_path / "undisturbed", tmp_path / "resumed")
-
-

@@ -27,7 +27,7 @@ from xharness.plugins import load_plugins
 from xharness.spec.load import Loaded
 from xharness.spec.parse import Document, KeyPath, validate
 from xharness.spec.rows import AT
-from xharness.spec.stage import ENGLISH, Stage
+from xharness.spec.stage import ENGLISH, Training
 from xharness.spec.suite import BUILT_IN, Checkpoint
 from xharness.spec.task import SPLITS, Task
 
@@ -213,7 +213,11 @@ def _roles(loaded: Loaded) -> Iterator[Problem]:
     profile = loaded.profile_name
     for row in loaded.intermediates:
         for number, stage in enumerate(loaded.stages(row)):
-            yield from _fits_together(stage, stage_path(loaded, row, number), loaded)
+            yield from _fits_together(stage, stage.tasks, stage_path(loaded, row, number), loaded)
+    for name in loaded.targets:
+        if name in loaded.tasks and (said := loaded.suite.target.get(name)) is not None:
+            trained = (loaded.tasks[name].tune_on or name, *said.tasks)
+            yield from _fits_together(said, trained, ("target", name), loaded)
     for name, path in _intermediate_tasks(loaded):
         task, file = loaded.tasks[name], file_of(loaded, name)
         adapter = adapter_of(task)
@@ -261,15 +265,17 @@ def _intermediate_tasks(loaded: Loaded) -> Iterator[tuple[str, KeyPath]]:
                     yield held
 
 
-def _fits_together(stage: Stage, path: KeyPath, loaded: Loaded) -> Iterator[Problem]:
+def _fits_together(stage: Training, trained: Sequence[str], path: KeyPath, loaded: Loaded) -> Iterator[Problem]:
     """Tasks that share a head have one adapter and the same labels; data in a language are there in that language."""
-    tasks = [loaded.tasks[name] for name in stage.tasks if name in loaded.tasks]
+    tasks = [loaded.tasks[name] for name in trained if name in loaded.tasks]
     for task in tasks[1:] if stage.share_head else ():
         if task.adapter != tasks[0].adapter:
             what = f"'{task.name}' is a {task.adapter} task, '{tasks[0].name}' a {tasks[0].adapter} task."
             yield loaded.document.problem((*path, "share_head"), what, "One head is for one adapter.")
-        elif set(task.labels) != set(tasks[0].labels):
-            yield loaded.document.problem((*path, "share_head"), _labels_differ(tasks[0], task))
+        elif task.labels != tasks[0].labels:
+            # A label is an output by its place: in another order the one head would be taught both.
+            hint = "Both must have the same, in the same order."
+            yield loaded.document.problem((*path, "share_head"), _labels_differ(tasks[0], task), hint)
     for task in tasks:
         for language in stage.languages:
             if language != ENGLISH and not _speaks(task, language):

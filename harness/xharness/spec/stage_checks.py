@@ -67,6 +67,14 @@ def _stage(
         else:
             yield from unknown(document, named, [member], tasks, "task")
     members = (*((own,) if own else ()), *stage.tasks)
+    sizes = [repr(size) for size in stage.size]  # 1 is one example and 1.0 all of them, and the two are equal.
+    for size in dict.fromkeys(size for size in sizes if sizes.count(size) > 1):
+        what = f"names {size} {sizes.count(size)} times; once is enough."
+        yield document.problem((*path, "size"), what)
+    lengths = [key for key in ("max_length", "doc_stride") if key in stage.recipe]
+    if len(members) > 1 and lengths:
+        what = f"each of several tasks is read at its own {lengths[0]}; this one would count for none of them."
+        yield document.problem((*path, "recipe", lengths[0]), what, f"Say it of a task: [recipe.{members[0]}].")
     yield from twice(document, named, members)
     if stage.select_on:
         yield from unknown(document, (*path, "select_on"), [stage.select_on], tasks, "task")

@@ -14,7 +14,7 @@ import numpy as np
 import xharness
 from xharness.adapter import FreshTargets, LanguageModelling, tunable_adapter
 from xharness.data.encoded import Encoded
-from xharness.errors import DataError, Problem
+from xharness.errors import DataError, Problem, listed
 from xharness.metrics import metric
 from xharness.spec.recipe import Recipe
 from xharness.spec.task import Task
@@ -169,6 +169,8 @@ def _data(work: Tune, context: StepContext) -> tuple[dict[str, TrainingSet], lis
         sets[task.name] = TrainingSet(task, encoded, kept)
         if trained.dev and work.select_on is None:
             devs.append(Dev(task, Encoded(context.folder(trained.dev)), task.name))
+    if work.share_head:
+        _require_one_order([held.task for held in sets.values()])
     if work.select_on is not None:
         head = sets[work.select_on.head].task
         # The order of the head's labels says what its outputs mean.
@@ -179,6 +181,16 @@ def _data(work: Tune, context: StepContext) -> tuple[dict[str, TrainingSet], lis
         what = 'select = "best"' if work.recipe.select == "best" else "patience"
         raise DataError(Problem(f"task {names}", f"{what} needs dev data.", 'Add a dev split, or use select = "last".'))
     return sets, devs
+
+
+def _require_one_order(tasks: Sequence[Task]) -> None:
+    """DataError where labels that were found in the data are other outputs of one head than those of another task."""
+    for task in tasks[1:]:
+        if task.labels != tasks[0].labels:
+            first = tasks[0]
+            what = f"its data have the labels {listed(task.labels)}, those of '{first.name}' {listed(first.labels)}."
+            hint = "Tasks that share a head have the same labels: name them in both task files, in the same order."
+            raise DataError(Problem(f"task {task.name}", what, hint))
 
 
 def _train(
