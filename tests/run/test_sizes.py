@@ -8,6 +8,11 @@ from pathlib import Path
 
 from test_micro_run import records, xharness
 
+from xharness.collect.cells import collect
+from xharness.plan.planner import Planner
+from xharness.spec.load import load_suite
+from xharness.steps.tune import Tune
+
 SUITE = """
 title = "sizes"
 extends = "xtreme"
@@ -50,3 +55,15 @@ def test_sizes_make_a_curve_a_column_and_a_note_where_nothing_was_learnt(tmp_pat
     assert {(r["intermediate"], r["size"]) for r in records(store)} == {
         ("none", None), ("sized@16", 16), ("sized@600", 600), ("hot", None)
     }  # fmt: skip
+
+
+def test_one_example_and_all_of_them_are_two_rows(tmp_path: Path) -> None:
+    suite = tmp_path / "sizes.toml"
+    suite.write_text(SUITE.replace("[16, 600]", "[1, 1.0]"))
+    loaded = load_suite(str(suite), "micro")
+    plan = Planner(loaded).plan(collect(loaded))
+    rows = ("sized@1", "sized@1.0")
+    works = [step.work for row in rows for step in plan.under(f"{row}->tatoeba[tiny-0]")]
+    sizes = [repr(work.tasks[0].size) for work in works if isinstance(work, Tune)]
+    assert sizes == ["1", "1.0"]
+    assert len({plan.ends[f"{row}->tatoeba[tiny-0]"] for row in rows}) == 2

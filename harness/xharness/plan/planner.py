@@ -310,7 +310,8 @@ class Planner:
     ) -> Trained:
         recipe = recipe or self._recipe(name)
         languages, size = said.languages or (ENGLISH,), next(iter(said.size), None)
-        known = (name, recipe.max_length, recipe.doc_stride, languages, size, origin["checkpoint"].name)
+        # 1 is one example and 1.0 all of them, and the two are equal.
+        known = (name, recipe.max_length, recipe.doc_stride, languages, repr(size), origin["checkpoint"].name)
         if known not in self._trainings:
             task = self.loaded.tasks[name].model_copy(update={"languages": languages})
             checkpoint = origin["checkpoint"]

@@ -141,4 +141,6 @@ class Intermediate(Training):
     @property
     def sizes(self) -> tuple[Size, ...]:
         """The sizes that make rows of their own; empty where there is one row."""
-        return next((stage.size for stage in self.chain if len(stage.size) > 1), ())
+        # One that is said twice is told, and is one row meanwhile; 1 is one example and 1.0 all of them.
+        several = next((stage.size for stage in self.chain if len(stage.size) > 1), ())
+        return tuple({repr(size): size for size in several}.values())
