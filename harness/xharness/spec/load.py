@@ -132,6 +132,10 @@ class Loaded:
         merged: dict[str, Any] = {}
         places: dict[str, tuple[Document, KeyPath]] = {}
         for values, document, path in tables:
+            if "epochs" in values and "steps" not in values:
+                # Steps are in place of epochs, but not of those that are said later.
+                merged.pop("steps", None)
+                places.pop("steps", None)
             merged |= values
             # Later tables last, so that a rule between keys is told at the one that broke it.
             places = {k: v for k, v in places.items() if k not in values} | dict.fromkeys(values, (document, path))
@@ -172,6 +176,7 @@ class Loaded:
         if not recipes:
             return {}
         first = recipes[0].model_dump(exclude_unset=True)
+        first.pop("patience", None)  # Nothing is chosen on dev unless the stage says so.
         return {**first, "max_length": max(r.max_length for r in recipes), "evaluations": 0, "select": "last"}
 
     def limit_of(self, name: str) -> Limit:
