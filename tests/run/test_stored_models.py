@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from xharness.session.stored_checkpoints import tuned_under
+
 SUITE = """
 title = "it"
 extends = "xtreme"
@@ -102,3 +104,35 @@ def test_the_model_of_a_cell_is_exported_with_its_lineage(folder):
     call(folder, "run", "first.toml", "-p", "micro", "-q")
     assert "nothing was tuned for it" in call(folder, "export", "model", "none->tatoeba", "other").stderr
     assert not (folder / "other").exists()
+
+
+class Kept:
+    """The manifests of some steps: key -> what it needs."""
+
+    def __init__(self, needs: dict[str, list[str]]) -> None:
+        self.needs = needs
+
+    def manifest(self, key: str) -> dict[str, object] | None:
+        return {"kind": key.partition("-")[0], "needs": self.needs[key]} if key in self.needs else None
+
+
+@pytest.mark.parametrize(
+    ("needs", "own"),
+    [
+        # A target with a task before it, whose low-rank weights are kept.
+        ({"evaluate-e": ["tune-own", "tune-first", "encode-t"], "tune-own": ["tune-first", "encode-a"],
+          "tune-first": ["tune-row", "encode-b"]}, 2),
+        # A ranking target that is tuned on a dual encoder.
+        ({"mine-m": ["embed-e", "encode-t"], "embed-e": ["tune-own", "encode-t"], "tune-own": ["tune-row"]}, 1),
+        # One that is not, and one that another evaluator judges.
+        ({"mine-m": ["embed-e", "encode-t"], "embed-e": ["tune-row", "encode-t"]}, 0),
+        ({"judge-j": ["tune-row"]}, 0),
+        ({"evaluate-e": ["choose-own", "encode-t"], "choose-own": ["tune-one", "tune-other"],
+          "tune-one": ["tune-row", "encode-a"], "tune-other": ["tune-row", "encode-a"]}, 1),
+    ],
+)  # fmt: skip
+def test_the_model_of_a_row_is_what_is_below_all_trainings_of_the_target_s_own(needs, own):
+    end = next(iter(needs))
+    store = Kept({**needs, "tune-row": ["encode-r"]})
+    assert tuned_under(end, store, own) == "tune-row"  # type: ignore[arg-type]
+    assert tuned_under(end, store, own + 1) is None  # type: ignore[arg-type]

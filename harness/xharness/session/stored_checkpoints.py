@@ -64,7 +64,7 @@ def _in_run(given: str, where: str, store: Store) -> str:
         raise UsageError(
             f"{where}: {folder.name} has no row '{row}'. Its rows: {listed(names, near=row)}; or name a cell."
         )
-    keys = {key for c in cells if (key := tuned_under(c["key"], store, c["target"] if of_row else ""))}
+    keys = {key for c in cells if (key := tuned_under(c["key"], store, _own(c, facts, store) if of_row else 0))}
     if len(keys) != 1:
         several = listed(c["name"] for c in cells)
         what = f"'{row}' has {len(keys)} models" if keys else f"nothing was tuned for '{row}'"
@@ -77,17 +77,27 @@ def _names(cell: Mapping[str, Any]) -> tuple[str, ...]:
     return cell["intermediate"], f"{cell['intermediate']}[{inside}]", cell["name"], cell["name"].partition("[")[0]
 
 
-def tuned_under(key: str, store: Store, target: str = "") -> str | None:
-    """The tuning nearest below a step; with a `target`, the one before the target's own. None where there is none."""
-    waiting, skip = [key], bool(target)
-    while waiting:
-        manifest = store.manifest(waiting[0]) or {}
-        if manifest.get("kind") in TUNED and not skip:
-            return waiting[0]
+def _own(cell: Mapping[str, Any], facts: Mapping[str, Any], store: Store) -> int:
+    """How many trainings are the target's own: what comes before them is the row's."""
+    task = facts["tasks"].get(cell["target"], {})
+    tuned_on = task.get("tuned_on", cell["target"])
+    kind = (store.manifest(cell["key"]) or {}).get("kind")
+    # A retrieval target has none, unless it names a task that it is tuned on.
+    return 1 + len(task.get("tune_first", ())) if kind == "evaluate" or tuned_on != cell["target"] else 0
+
+
+def tuned_under(key: str, store: Store, passed: int = 0) -> str | None:
+    """The tuning nearest below a step, or the one below so many others. None where there is none."""
+    below: str | None = key
+    while below is not None:
+        manifest = store.manifest(below) or {}
+        if manifest.get("kind") in TUNED:
+            if not passed:
+                return below
+            passed -= 1
         if manifest.get("kind") == "choose" and manifest.get("needs"):
             # The candidates are trainings of the stage itself; what came before any of them came before it.
             manifest = next((m for need in manifest["needs"] if (m := store.manifest(need))), {})
-        if manifest.get("kind") in ("tune", "embed"):
-            skip = False  # A retrieval target has no tuning of its own.
-        waiting = [*waiting[1:], *(need for need in manifest.get("needs", ()) if not need.startswith("encode"))]
+        # The model that a step begins with stands before whatever that belongs on.
+        below = next((need for need in manifest.get("needs", ()) if not need.startswith("encode")), None)
     return None
