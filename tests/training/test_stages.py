@@ -139,6 +139,16 @@ def test_languages_of_matched_size_are_as_many_together_as_one(tmp_path, checkpo
     assert len(half) == 45
 
 
+@pytest.mark.parametrize(
+    ("counts", "parts"), [((90, 10), [80, 10]), ((12, 90, 12), [12, 66, 12]), ((7, 5, 1), [3, 3, 1])]
+)
+def test_a_language_with_less_than_its_part_gives_all_and_others_the_rest(tmp_path, checkpoint, counts, parts):
+    trained, encoded = held_in(tmp_path, checkpoint, dict(zip(("en", "de", "ru"), counts, strict=False)))
+    matched = subset(trained, encoded, None, True, 0).tolist()
+    assert [sum(n in span for n in matched) for span in encoded.spans.values()] == parts
+    assert len(set(matched)) == max(counts)
+
+
 # ------------------------------------------------------------ heads
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,15 +46,26 @@ def _sized(name: str, numbers: Numbers, size: Size, seed: int) -> Numbers:
 
 
 def _matched(name: str, encoded: Encoded) -> Numbers:
-    """Equal parts of every language, together as many as the largest has."""
-    spans = list(encoded.spans.values())
-    whole, parts = max(map(len, spans)), []
-    for place, span in enumerate(spans):
-        part = whole // len(spans) + (place < whole % len(spans))
+    """Parts of every language, as equal as their numbers let them be, together as many as the largest has."""
+    spans, chosen = list(encoded.spans.values()), []
+    for place, (span, part) in enumerate(zip(spans, _parts([len(span) for span in spans]), strict=True)):
         # The same examples of parallel languages would be seen in translation only; each language has its own.
         order = _shuffled(np.arange(len(span)), [zlib.crc32(name.encode()), place])
-        parts.append(span.start + np.sort(order[:part]))
-    return np.concatenate(parts)
+        chosen.append(span.start + np.sort(order[:part]))
+    return np.concatenate(chosen)
+
+
+def _parts(sizes: Sequence[int]) -> list[int]:
+    """As many together as the largest: all of what has less than an equal part, and equal parts of the others."""
+    whole: set[int] = set()
+    while True:
+        others = [place for place in range(len(sizes)) if place not in whole]
+        even, more = divmod(max(sizes) - sum(sizes[place] for place in whole), len(others))
+        parts = {place: even + (place in others[:more]) for place in others}
+        short = {place for place, part in parts.items() if part > sizes[place]}
+        if not short:
+            return [parts.get(place, size) for place, size in enumerate(sizes)]
+        whole |= short
 
 
 def _shuffled(numbers: Numbers, seed: list[int]) -> Numbers:
