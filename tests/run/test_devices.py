@@ -222,7 +222,9 @@ class Filled:
 def test_a_board_says_where_auto_came_to_be_two_precisions(tmp_path, precision, said):
     file = tmp_path / "suite.toml"
     grid = '[grid]\nintermediates = ["none", "mnli"]\ntargets = ["panx"]\n'
-    file.write_text(f'extends = "xtreme"\ntitle = "t"\nscheme = ""\n{grid}[profile.micro.recipe]\nprecision = "{precision}"\n')
+    file.write_text(
+        f'extends = "xtreme"\ntitle = "t"\nscheme = ""\n{grid}[profile.micro.recipe]\nprecision = "{precision}"\n'
+    )
     loaded = load_suite(str(file), "micro")
     cells = collect(loaded)
     plan = Planner(loaded).plan(cells)
