@@ -113,6 +113,14 @@ def test_topics_part_what_speaks_of_other_things_and_follow_the_english_version(
     assert topics(contexts(), 2, 0) == found
 
 
+def test_a_language_apart_from_english_has_no_topic_and_its_own_distance_and_labels() -> None:
+    held = contexts()
+    assert topics(held, 2, 0, apart=["de"])["de"] == {}
+    assert distances(held, [ARMY, f"{ARMY} retreat"], apart=["de"])["de"]["q1"] == pytest.approx(1.0)
+    own = values_of(held, lambda example: example["language"], english=True, apart=["de"])
+    assert set(own["de"].values()) == {"de"}
+
+
 def test_too_few_contexts_have_no_topics() -> None:
     assert topics(contexts(), 12, 0) == {}
 

@@ -99,6 +99,14 @@ def test_parallel_examples_are_one_cluster_in_interval_and_count(tmp_path: Path)
     assert {line["questions"] for line in lines(answer(single), "by-kind")} == {60}
 
 
+def test_row_numbers_in_place_of_ids_give_no_language_the_slices_of_english(tmp_path: Path) -> None:
+    english = [example(str(i), "en", kind=KINDS[i % 3]) for i in range(60)]
+    german = [example(str(i), "de", kind="why") for i in reversed(range(60))]
+    study = study_of(tmp_path, {"en": english, "de": german}, {"squad_v1": {"en": np.zeros(60), "de": np.zeros(60)}})
+    found = answer(study)
+    assert {line["slice"]: line["n"] for line in lines(found, "by-kind")} == {**dict.fromkeys(KINDS, 20), "why": 60}
+
+
 def test_a_slice_of_three_questions_is_shown_and_never_ranked(tmp_path: Path) -> None:
     held = parallel(93)
     for rows in held.values():

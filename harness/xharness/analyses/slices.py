@@ -136,6 +136,8 @@ class Slicer:
     target: str
     options: Options
     examples: Held
+    apart: frozenset[str]
+    """Languages that are not parallel with English, by the rule of the bootstrap."""
     unsliced: dict[tuple[str, str], dict[str, None]]
     """(kind of slice, why it could not be made) -> titles of targets."""
     made: dict[str, Labels]
@@ -147,7 +149,7 @@ class Slicer:
     ) -> Slicer:
         """Those of a target's languages."""
         held = {language: study.examples(target, language) for language in study.languages[target]}
-        return cls(study, target, options, held, unsliced, {})
+        return cls(study, target, options, held, _apart(study, target), unsliced, {})
 
     def labels(self, by: str, row: str) -> Labels | None:
         """The slices of all examples; None where the data do not give them, which is told."""
@@ -165,17 +167,21 @@ class Slicer:
 
     def _values(self, by: str, row: str) -> dict[str, dict[str, Any]]:
         if by in FUNCTIONS:
-            return values_of(self.examples, FUNCTIONS[by], self.options.labels == "english")
+            return values_of(self.examples, FUNCTIONS[by], self._english, self.apart)
         if by == TOPIC:
-            made = topics(self.examples, self.options.k, self.options.seed, self._embedded())
+            made = topics(self.examples, self.options.k, self.options.seed, self._embedded(), self.apart)
             if not made:
                 raise DataError(f"it has no more than {self.options.k} English contexts")
             return {language: {**dict.fromkeys(rows), **made[language]} for language, rows in self.examples.items()}
         if by == "distance":
-            return dict(distances(self.examples, corpus_of(self.study, row, self.options.corpus)))
+            return dict(distances(self.examples, corpus_of(self.study, row, self.options.corpus), self.apart))
         column = TITLE if by == ARTICLE else by
         held = {code: self.study.examples(self.target, code, (column,)) for code in self.examples}
-        return values_of(held, lambda example: example.get(column), by == ARTICLE or self.options.labels == "english")
+        return values_of(held, lambda example: example.get(column), by == ARTICLE or self._english, self.apart)
+
+    @property
+    def _english(self) -> bool:
+        return self.options.labels == "english"
 
     def _embedded(self) -> Embed | None:
         """What has the encoder's embeddings of the contexts; None where words make the topics."""
@@ -186,6 +192,14 @@ class Slicer:
             what = "the run has no embeddings of its contexts"
             raise DataError(Problem(self.target, f'{what}: run it again, or set topics = "words".'))
         return held.of
+
+
+def _apart(study: Study, target: str) -> frozenset[str]:
+    """The languages of a target that are not drawn together with English."""
+    row = next((row for row, side in study.rows.items() if target in side.targets), None)
+    together = study.sample(target, [row]).together if row else ()
+    parallel = next((group for group in together if ENGLISH in group), ())
+    return frozenset(study.languages[target]) - {ENGLISH, *parallel}
 
 
 def corpus_of(study: Study, row: str, most: int) -> list[str]:

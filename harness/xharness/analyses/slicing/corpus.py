@@ -7,7 +7,7 @@ shares with an English corpus little but names, and is compared within its langu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from xharness.adapter import Example
@@ -23,12 +23,17 @@ FEATURES = 20_000
 """Words of a TF-IDF space, the most frequent ones."""
 
 
-def english_of(held: Held, language: str, name: str) -> Example | None:
-    """The English version of an example; itself if it is English."""
-    return held.get(ENGLISH, {}).get(name) if language in held else None
+def english_of(held: Held, language: str, name: str, apart: Collection[str] = ()) -> Example | None:
+    """The English version of an example; itself if it is English; none in the languages `apart` from English.
+
+    Those are not parallel: an id that they share with English, such as a row's number, is of another example.
+    """
+    return held.get(ENGLISH, {}).get(name) if language in held and language not in apart else None
 
 
-def topics(held: Held, k: int, seed: int, embed: Embed | None = None) -> dict[str, dict[str, str]]:
+def topics(
+    held: Held, k: int, seed: int, embed: Embed | None = None, apart: Collection[str] = ()
+) -> dict[str, dict[str, str]]:
     """Language -> id -> topic of its context: a cluster of k-means, ten starts (Lloyd), named by its heaviest words.
 
     The vectors are the encoder's of the English contexts, of unit length; without `embed`, TF-IDF with logarithmic
@@ -54,12 +59,12 @@ def topics(held: Held, k: int, seed: int, embed: Embed | None = None) -> dict[st
         names.append(f"{number + 1}: {', '.join(vocabulary[i] for i in heavy.argsort()[::-1][:3])}")
     topic = {text: names[label] for text, label in zip(texts, found.labels_, strict=True)}
     return {
-        language: {name: topic[text_of(e)] for name in rows if (e := english_of(held, language, name)) is not None}
+        language: {name: topic[text_of(e)] for name in rows if (e := english_of(held, language, name, apart))}
         for language, rows in held.items()
     }
 
 
-def distances(held: Held, corpus: Sequence[str]) -> dict[str, dict[str, float]]:
+def distances(held: Held, corpus: Sequence[str], apart: Collection[str] = ()) -> dict[str, dict[str, float]]:
     """Language -> id -> distance of its context from a corpus: 1 - the cosine of its TF-IDF vector and the corpus's.
 
     The weights are those of the corpus; its vector is the mean of its texts' unit vectors. 0 is a text of the corpus's
@@ -71,7 +76,7 @@ def distances(held: Held, corpus: Sequence[str]) -> dict[str, dict[str, float]]:
     centre = np.asarray(space.fit_transform(corpus).mean(axis=0)).ravel()
     length = float(np.linalg.norm(centre)) or 1.0
     source = {
-        language: {name: english_of(held, language, name) or example for name, example in rows.items()}
+        language: {name: english_of(held, language, name, apart) or example for name, example in rows.items()}
         for language, rows in held.items()
     }
     texts = list(dict.fromkeys(text_of(e) for rows in source.values() for e in rows.values()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,11 +44,13 @@ class Labels:
     """The slice of rare values, which is shown and not ranked: they have nothing in common."""
 
 
-def values_of(held: Held, function: Callable[[Example], Any], english: bool) -> dict[str, dict[str, Any]]:
+def values_of(
+    held: Held, function: Callable[[Example], Any], english: bool, apart: Collection[str] = ()
+) -> dict[str, dict[str, Any]]:
     """A function's value of every example, or that of its English version where there is one."""
     return {
         language: {
-            name: function((english_of(held, language, name) if english else None) or example)
+            name: function((english_of(held, language, name, apart) if english else None) or example)
             for name, example in rows.items()
         }
         for language, rows in held.items()
