@@ -11,6 +11,7 @@ from xharness.metrics import metric
 from xharness.score.compare import Settings, compare, corrected_together, significant_against_none
 from xharness.score.matching import matched, sides_of
 from xharness.score.scheme import Scheme, SchemeGroup
+from xharness.score.statistics import holm
 
 SETTINGS = Settings(resamples=1000)
 CODES = ("de", "en", "fr")
@@ -244,6 +245,22 @@ def test_only_real_gains_over_none_are_significant(stored):
     fill(stored, {"none": 0.0, "squad": 0.15, "ccg": 0.0}, seeds=(0, 1), n=300)
     found = significant_against_none(rows(stored), SETTINGS)
     assert found == {("tiny", "squad", target) for target in "abc"}
+
+
+def test_the_board_marks_what_a_comparison_of_two_rows_finds(stored):
+    gains = {"none": 0.0, **{name: 0.012 * i for i, name in enumerate(("squad", "ccg", "mnli", "qqp", "all"), 1)}}
+    fill(stored, gains, seeds=(0, 1))
+    found, whole = rows(stored), scheme("a", "b", "c")
+    lines = {
+        ("tiny", name, target): compare(found["tiny", "none"], found["tiny", name], whole, SETTINGS).of(target).p
+        for name in gains
+        if name != "none"
+        for target in "abc"
+    }
+    p = dict(zip(lines, holm(list(lines.values())), strict=True))
+    for level in (0.2, 0.5, 0.9, 0.95):
+        marked = significant_against_none(found, Settings(resamples=1000, level=level))
+        assert marked == {place for place, value in p.items() if value < 1 - level}
 
 
 def test_a_gain_in_one_seed_of_two_is_not_significant(stored):

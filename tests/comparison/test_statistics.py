@@ -10,6 +10,7 @@ from xharness.score.statistics import (
     _generator,
     bootstrap,
     counted,
+    gains_over_first,
     holm,
     interval,
     observed,
@@ -91,6 +92,37 @@ def test_a_target_is_drawn_alike_whatever_is_compared_beside_it_and_systems_may_
     np.testing.assert_allclose(ahead[..., 0] - ahead[..., 1], back[..., 1] - back[..., 0], atol=8)
     alone = bootstrap(sample({"en": table, "de": table}), 300)[:, 0]
     np.testing.assert_array_equal(alone, ahead[:, 0])
+
+
+@pytest.mark.parametrize("kind", ["few patterns", "many patterns", "some of both", "rows that one pair lacks"])
+def test_each_row_of_a_table_gains_over_the_first_what_it_gains_in_a_comparison_of_the_two(kind):
+    rng = np.random.default_rng(4)
+    runs = tuple((system, seed) for system in range(4) for seed in range(2))
+    parts = {code: right_or_wrong(rng, 300, np.linspace(0.5, 0.7, len(runs))) for code in ("de", "en", "fr")}
+    if kind == "many patterns":
+        parts = {code: table + rng.random((300, len(runs), 1)) * [1, 0] for code, table in parts.items()}
+    if kind == "some of both":
+        parts = {code: table + (rng.random((300, len(runs), 1)) * [1, 0]) * (np.array(runs)[:, :1] == 3)
+                 for code, table in parts.items()}  # fmt: skip
+    if kind == "rows that one pair lacks":
+        extra = np.zeros((40, len(runs), 2))
+        extra[:, 4:6, 1] = 1
+        parts = {code: np.concatenate([table, extra]) for code, table in parts.items()}
+    whole = sample(parts, together=(("de", "en"), ("fr",)), runs=runs)
+    found = gains_over_first(whole, 200, seed=5)
+    for other in range(1, 4):
+        kept = [i for i, (system, _) in enumerate(runs) if system in (0, other)]
+        there = {code: table[:, kept].any(axis=(1, 2)) for code, table in parts.items()}
+        two = sample(
+            {code: table[there[code]][:, kept] for code, table in parts.items()},
+            together=whole.together,
+            runs=tuple((int(system > 0), seed) for system, seed in runs if system in (0, other)),
+            keys={
+                code: [key for key, held in zip(whole.keys[code], there[code], strict=True) if held] for code in parts
+            },
+        )
+        alone = bootstrap(two, 200, seed=5)
+        np.testing.assert_allclose(found[..., other - 1], alone[..., 1] - alone[..., 0], atol=1e-9)
 
 
 def test_systems_that_answer_alike_differ_by_nothing():

@@ -14,7 +14,17 @@ from xharness.metrics.base import Array
 from xharness.score.averages import average
 from xharness.score.matching import Scored, Side, matched
 from xharness.score.scheme import Scheme
-from xharness.score.statistics import RESAMPLES, Sample, bootstrap, holm, interval, observed, out_of_reach, p_value
+from xharness.score.statistics import (
+    RESAMPLES,
+    Sample,
+    bootstrap,
+    gains_over_first,
+    holm,
+    interval,
+    observed,
+    out_of_reach,
+    p_value,
+)
 
 OVERALL = "average"
 PARTLY = "a member is judged by another evaluator: no interval"
@@ -306,7 +316,7 @@ def significant_against_none(
 ) -> frozenset[tuple[str, str, str]]:
     """(checkpoint, intermediate, target) whose difference from the row without an intermediate is significant.
 
-    Corrected by Holm over the whole table. All rows of a checkpoint are scored on the same resamples, drawn once.
+    Corrected by Holm over the whole table; the p-values are those of `compare` for each row.
     Cells without outcomes, languages that are missing or other seeds' examples are left out, not guessed.
     """
     places: list[tuple[str, str, str]] = []
@@ -321,9 +331,9 @@ def significant_against_none(
                 continue
             sample = matched(target, [(none, base), *named], settings.parallel)
             chosen = [i for i, language in enumerate(sample.languages) if language in base.languages]
-            means = bootstrap(sample, settings.resamples, settings.seed)[:, chosen].mean(axis=1)
+            gains = gains_over_first(sample, settings.resamples, settings.seed)[:, chosen].mean(axis=1)
             places += [(checkpoint, intermediate, target) for intermediate, _ in named]
-            values += [p_value(means[:, i] - means[:, 0]) for i in range(1, 1 + len(named))]
+            values += [p_value(gains[:, i]) for i in range(len(named))]
     adjusted = holm(values)
     return frozenset(
         place for place, p in zip(places, adjusted, strict=True) if p is not None and p < 1 - settings.level

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -77,8 +77,8 @@ def bootstrap(
 ) -> Array:
     """Scores of `resamples` resamples: [resamples, languages, systems].
 
-    A target's draws depend on `seed` and on the target alone, not on what else is compared, nor on `block`, nor on the
-    number of `threads` (all processors when None).
+    The draws depend on `seed`, the target and what is compared, not on `block`, nor on the number of `threads` (all
+    processors when None). `gains_over_first` has the same for each pair, whatever is compared beside it.
     """
     weights = seed_weights(sample.runs, resamples, seed)
     out = np.empty((resamples, len(sample.languages), len(sample.seeds)))
@@ -91,11 +91,62 @@ def bootstrap(
             out[rows, first : first + len(group)] = sample.metric.score(shaped) @ weights[rows]
             done += len(sums)
 
+    _each_group(fill, sample, threads)
+    return out
+
+
+def gains_over_first(
+    sample: Sample, resamples: int = RESAMPLES, seed: int = 0, block: int = _BLOCK, threads: int | None = None
+) -> Array:
+    """What each system scores more than the first: [resamples, languages, systems - 1].
+
+    Of each pair exactly what `bootstrap` gives for the two alone, so that a board of many rows and a comparison of two
+    of them say the same. Pairs that are drawn example by example have the same draws, which are made once.
+    """
+    weights = seed_weights(sample.runs, resamples, seed)
+    systems = np.array([system for system, _ in sample.runs])
+    out = np.empty((resamples, len(sample.languages), len(sample.seeds) - 1))
+
+    def fill(group: tuple[str, ...]) -> None:
+        first = sample.languages.index(group[0])
+        matrix = _matrix(sample, group)
+        cells = matrix.reshape(len(matrix), len(group), len(systems), len(sample.metric.parts))
+        for others in _drawn_alike(cells, systems):
+            kept = np.flatnonzero(np.isin(systems, [0, *others]))
+            rows, done = _rows_of(cells, kept), 0
+            for sums in resampled_sums(rows, resamples, _generator(seed, sample.target, *group), block):
+                now = slice(done, done + len(sums))
+                shaped = sums.reshape(len(sums), len(group), len(kept), len(sample.metric.parts))
+                scores = sample.metric.score(shaped) @ weights[now][:, kept]
+                gains = scores[..., others] - scores[..., :1]
+                out[now, first : first + len(group)][..., [other - 1 for other in others]] = gains
+                done += len(sums)
+
+    _each_group(fill, sample, threads)
+    return out
+
+
+def _drawn_alike(cells: Array, systems: NDArray[np.int64]) -> list[list[int]]:
+    """Systems after the first, those together that have the same draws beside it: one by one, of all the examples."""
+    alone: list[int] = []
+    alike: list[int] = []
+    for other in range(1, 1 + int(systems.max())):
+        rows = _rows_of(cells, np.flatnonzero(np.isin(systems, [0, other])))
+        (alone if 0 < len(rows) < len(cells) or _few(_distinct(rows)[0], len(rows)) else alike).append(other)
+    return [[other] for other in alone] + ([alike] if alike else [])
+
+
+def _rows_of(cells: Array, runs: NDArray[np.int64]) -> Array:
+    """The rows of some runs, without those that count for none of them, such as a wrong pair that others mined."""
+    rows = cells[:, :, runs].reshape(len(cells), -1)
+    return np.asarray(rows[rows.any(axis=1)])
+
+
+def _each_group(fill: Callable[[tuple[str, ...]], None], sample: Sample, threads: int | None) -> None:
     # One thread of the matrix library for each of ours: its own would wait for one another at every small product.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         for _ in pool.map(fill, sample.together):
             pass
-    return out
 
 
 def seed_weights(runs: Sequence[tuple[int, int]], resamples: int, seed: int) -> Array:
@@ -126,7 +177,7 @@ def resampled_sums(matrix: Array, resamples: int, rng: np.random.Generator, bloc
     """
     n = len(matrix)
     rows, shares = _distinct(matrix)
-    few = len(rows) * _PATTERNS < n
+    few = _few(rows, n)
     step = max(1, block // (len(rows) if few else n))
     for start in range(0, resamples, step):
         size = min(step, resamples - start)
@@ -135,6 +186,11 @@ def resampled_sums(matrix: Array, resamples: int, rng: np.random.Generator, bloc
             yield counts @ rows
         else:
             yield counted(rng.integers(0, n, (size, n)), n) @ matrix
+
+
+def _few(rows: Array, n: int) -> bool:
+    """Whether it is faster to draw how often each distinct row is there than to draw the n rows."""
+    return len(rows) * _PATTERNS < n
 
 
 def counted(indices: NDArray[np.int64], n: int) -> Array:
