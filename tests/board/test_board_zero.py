@@ -15,6 +15,7 @@ from xharness.board.show import value_text
 from xharness.cli.compare import _cells
 from xharness.record import Record
 from xharness.score.compare import Difference
+from xharness.score.rounding import gained, rounded
 from xharness.score.scheme import load_scheme
 from xharness.session.expectations import Judged
 
@@ -94,7 +95,13 @@ def test_marks_of_significant_gains_stand_in_every_format_with_their_meaning() -
 
 def test_latex_escapes_what_means_something_to_it() -> None:
     made, records = of_gain(1.0)
-    columns = tuple(replace(c, title=r"a\b^c_d & 5%") if c.name == "xnli" else c for c in made.columns)
+    columns = tuple(replace(c, title=r"a\b^c_d & 5% <e>|") if c.name == "xnli" else c for c in made.columns)
     text = as_latex(replace(made, columns=columns, title="two\nlines"), records)
     assert text.startswith("% two lines\n\\begin")
-    assert r"a\textbackslash{}b\textasciicircum{}c\_d \& 5\%" in text
+    assert r"a\textbackslash{}b\textasciicircum{}c\_d \& 5\% \textless{}e\textgreater{}\textbar{}" in text
+
+
+def test_a_number_reads_alike_whatever_order_it_was_summed_in() -> None:
+    for value in (1.25, 1.2500000000000071, 1.2499999999999929):
+        assert (rounded(value), gained(value), rounded(-value)) == ("1.2", "+1.2", "-1.2")
+    assert len({gained(value) for value in (0.05, 0.0500000000000071, 0.0499999999999929)}) == 1

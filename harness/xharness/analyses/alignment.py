@@ -16,7 +16,7 @@ from xharness.analyses.regression import Fit, Predictor, Slope, fit, numbered
 from xharness.analyses.trained import trained_examples
 from xharness.analysis import Answer, Figure, Table, Texts
 from xharness.errors import DataError, HarnessError, Problem, listed
-from xharness.score.rounding import p_in_words
+from xharness.score.rounding import gained, p_in_words
 from xharness.score.statistics import RESAMPLES, bootstrap, holm, interval, observed
 from xharness.spec.load import NONE, Loaded
 from xharness.study import Study
@@ -248,8 +248,8 @@ def _words(lines: Sequence[Line], cells: Sequence[Cell]) -> tuple[str, ...]:
         slope = line.tested
         given = ", size held fixed," if line.beside else ""
         said.append(
-            f"With each standard deviation of {line.name}{given} the gain changes by {slope.value:+.1f} points "
-            f"({slope.low:+.1f} to {slope.high:+.1f}; Holm p = {p_in_words(p)}), "
+            f"With each standard deviation of {line.name}{given} the gain changes by {gained(slope.value)} points "
+            f"({gained(slope.low)} to {gained(slope.high)}; Holm p = {p_in_words(p)}), "
             f"{'larger than chance' if p < 0.05 else 'which may be chance'}."
         )
     said += [f"No regression on {listed(names)}: {why}." for why, names in without.items()]

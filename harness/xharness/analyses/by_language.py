@@ -13,6 +13,7 @@ from xharness.languages import SIZES, UNSEEN, Language, languages
 from xharness.metrics.base import Array
 from xharness.score.averages import ENGLISH, UNKNOWN
 from xharness.score.grouping import Tested, rank_correlation
+from xharness.score.rounding import gained
 from xharness.score.statistics import bootstrap, interval, p_value
 from xharness.spec.load import NONE
 from xharness.study import Study
@@ -82,8 +83,8 @@ class Value:
     def __str__(self) -> str:
         """In words, with its sign."""
         if self.low is None or self.high is None:
-            return f"{self.value:+.1f}"
-        return f"{self.value:+.1f} ({self.low:+.1f} to {self.high:+.1f})"
+            return gained(self.value)
+        return f"{gained(self.value)} ({gained(self.low)} to {gained(self.high)})"
 
 
 Number = tuple[float, Array | None]

@@ -22,6 +22,7 @@ from xharness.score.quantities import (
     together,
     verdict,
 )
+from xharness.score.rounding import gained
 from xharness.score.statistics import RESAMPLES
 from xharness.spec.load import NONE
 from xharness.spec.suite import AVERAGE, CHANCE, SCORE
@@ -239,15 +240,20 @@ def _part_table(judged: Sequence[Judgement]) -> Table:
     return Table("intervals", "The intervals of every claim", columns, rows)
 
 
+def _signed(*numbers: float | None) -> list[str]:
+    return [gained(number) for number in numbers if number is not None]
+
+
 def _words(study: Study, judged: Sequence[Judgement]) -> tuple[str, ...]:
     counts = Counter(one.verdict for one in judged)
     told = [f"{n} {name}" for name in ("replicated", "contradicted", "undecided", "not judged") if (n := counts[name])]
     said = [f"Verdicts on {len(judged)} claim{'s' * (len(judged) > 1)}: {listed(told)}."]
     for name in ("contradicted", "replicated", "undecided"):
         kept = [
-            f"{one.claim.name} ({part.found.value:+.1f}, {part.found.low:+.1f} to {part.found.high:+.1f})"
+            f"{one.claim.name} ({value}, {low} to {high})"
             for one in judged
             if one.verdict == name and (part := one.deciding) is not None
+            for value, low, high in [_signed(part.found.value, part.found.low, part.found.high)]
         ]
         said += [f"{name.capitalize()}: {listed(kept)}."] if kept else []
     sizes = Counter(one.size for one in judged if one.size)

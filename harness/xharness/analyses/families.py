@@ -14,6 +14,7 @@ from xharness.analyses.by_language import LanguageScores, Number, Value, valued
 from xharness.analyses.families_figure import figure
 from xharness.analysis import Answer, Table
 from xharness.errors import DataError, Problem, listed, nearest
+from xharness.score import rounding
 from xharness.score.averages import ENGLISH, UNKNOWN
 from xharness.score.grouping import PERMUTATIONS, Tested, between_groups
 from xharness.score.rounding import p_in_words
@@ -254,7 +255,7 @@ def _differences(gained: Sequence[Gained], title: str, others: str) -> list[str]
         name = f"{one.row} ({one.checkpoint})" if many else one.row
         own.append(f"{valued(*by.mean_of([one.gain[code] for code in one.foreign]))} after {name}")
         if shared := [code for code in one.foreign if code in one.others]:
-            beside.append(f"{by.mean_of([one.others[code] for code in shared])[0]:+.1f} after {name}")
+            beside.append(f"{rounding.gained(by.mean_of([one.others[code] for code in shared])[0])} after {name}")
             more.append((name, valued(*by.mean_of([one.excess[code] for code in shared]))))
     said = f"In the languages other than English {title} changes by {listed(own)}"
     if not more:

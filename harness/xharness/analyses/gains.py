@@ -11,6 +11,7 @@ from xharness.analyses.by_language import row_names
 from xharness.analysis import Answer, Figure, Table
 from xharness.errors import DataError, HarnessError, Problem, listed
 from xharness.metrics import metric as rule_of
+from xharness.score.rounding import gained
 from xharness.score.statistics import RESAMPLES, bootstrap, holm, interval, observed, p_value, reach_words
 from xharness.spec.load import NONE
 from xharness.study import Study
@@ -125,7 +126,9 @@ def _words(rows: tuple[tuple[Any, ...], ...]) -> tuple[str, ...]:
     row_of = row_names(rows)
 
     def named(kept: list[tuple[Any, ...]]) -> str:
-        return listed([f"{row_of(r)} on {r[2]} by {r[3]} ({r[6]:+.1f}, {r[7]:+.1f} to {r[8]:+.1f})" for r in kept])
+        return listed(
+            [f"{row_of(r)} on {r[2]} by {r[3]} ({gained(r[6])}, {gained(r[7])} to {gained(r[8])})" for r in kept]
+        )
 
     sure = [row for row in rows if row[-1] < 0.05]
     up, down = ([r for r in sure if (r[6] > 0) == (_rises(r) is better)] for better in (True, False))

@@ -11,6 +11,7 @@ from xharness.errors import HarnessError, listed
 from xharness.metrics.base import Array
 from xharness.score.averages import ENGLISH
 from xharness.score.matching import matched
+from xharness.score.rounding import gained, rounded
 from xharness.score.statistics import bootstrap, holm
 from xharness.spec.load import NONE
 from xharness.study import Study
@@ -81,13 +82,17 @@ def _words(rows: tuple[tuple[Any, ...], ...]) -> list[str]:
         mine = [row for row in rows if row[2] == title]
         least = min(mine, key=lambda row: row[6])
         below = listed(
-            [f"{r[6]:.1f} ({r[7]:.1f} to {r[8]:.1f}) with {row_of(r)}" for r in mine if r[-1] < 0.05 and r[6] > 0]
+            [
+                f"{rounded(r[6])} ({rounded(r[7])} to {rounded(r[8])}) with {row_of(r)}"
+                for r in mine
+                if r[-1] < 0.05 and r[6] > 0
+            ]
         )
         if below:
             said.append(f"To target training in the languages {title} still lacks points: {below}.")
         else:
             said.append(
                 f"Nothing shows that {title} lacks anything to target training in the languages: "
-                f"{least[6]:+.1f} ({least[7]:+.1f} to {least[8]:+.1f}) with {row_of(least)}."
+                f"{gained(least[6])} ({gained(least[7])} to {gained(least[8])}) with {row_of(least)}."
             )
     return said

@@ -13,6 +13,7 @@ from xharness.analyses.slicing.cases import Cases, cases_of
 from xharness.analysis import Answer, Figure, Table
 from xharness.errors import DataError, HarnessError, Problem, listed
 from xharness.metrics.base import Array
+from xharness.score.rounding import gained
 from xharness.score.statistics import RESAMPLES, holm, interval, p_value, reach_words
 from xharness.spec.load import NONE
 from xharness.study import Study
@@ -168,7 +169,7 @@ def _words(parts: Table) -> tuple[str, ...]:
 
 
 def _told(line: Sequence[Any]) -> str:
-    return f"{line[4]:+.1f} ({line[5]:+.1f} to {line[6]:+.1f})"
+    return f"{gained(line[4])} ({gained(line[5])} to {gained(line[6])})"
 
 
 def _figure(row: tuple[str, str], held: Sequence[Cell], questions: Sequence[str]) -> Figure:
@@ -185,7 +186,7 @@ def _figure(row: tuple[str, str], held: Sequence[Cell], questions: Sequence[str]
         for (y, x), value in np.ndenumerate(grid):
             if not np.isnan(value):
                 colour = "white" if value > 0.3 * most else "black"
-                axes.text(x, y, f"{value:+.1f}", ha="center", va="center", fontsize=6.5, color=colour)
+                axes.text(x, y, gained(value), ha="center", va="center", fontsize=6.5, color=colour)
         axes.set_xticks(range(len(questions)), questions)
         axes.set_yticks(range(len(contexts)), contexts)
         axes.set_xlabel("language of the question")

@@ -8,6 +8,7 @@ from typing import Any
 from xharness.analyses.by_language import row_names
 from xharness.analysis import Figure, Table
 from xharness.errors import listed
+from xharness.score.rounding import gained
 from xharness.spec.load import NONE
 
 CHECKPOINT, ROW, TARGET, AGAINST, LOSS, ENGLISH_BY, OTHERS_BY, CHANGE, LOW, HIGH, P = 0, 1, 2, 3, 6, 7, 8, 9, 10, 11, 13
@@ -53,11 +54,11 @@ def _said(lines: Sequence[tuple[Any, ...]], against: str) -> list[str]:
 
 def _line(row: tuple[Any, ...], many: bool) -> str:
     name = f"{row[ROW]} ({row[CHECKPOINT]})" if many else row[ROW]
-    interval = "" if row[LOW] is None else f", {row[LOW]:+.1f} to {row[HIGH]:+.1f}"
-    why = f"English {row[ENGLISH_BY]:+.1f}, others {row[OTHERS_BY]:+.1f}"
+    interval = "" if row[LOW] is None else f", {gained(row[LOW])} to {gained(row[HIGH])}"
+    why = f"English {gained(row[ENGLISH_BY])}, others {gained(row[OTHERS_BY])}"
     if row[CHANGE] < 0 and row[OTHERS_BY] <= 0:
         why += ": English falls, and the others do not gain"
-    return f"{name} on {row[TARGET]} ({row[CHANGE]:+.1f}{interval}; {why})"
+    return f"{name} on {row[TARGET]} ({gained(row[CHANGE])}{interval}; {why})"
 
 
 def seen_words(seen: Table) -> list[str]:
@@ -77,7 +78,8 @@ def seen_words(seen: Table) -> list[str]:
 
 
 def _two(row: tuple[Any, ...]) -> str:
-    return f"{row[5]:+.1f} and {row[9]:+.1f}, difference {row[12]:+.1f}, {row[13]:+.1f} to {row[14]:+.1f}"
+    one, other, difference, low, high = (gained(row[i]) for i in (5, 9, 12, 13, 14))
+    return f"{one} and {other}, difference {difference}, {low} to {high}"
 
 
 def figure(losses: Table) -> Figure:

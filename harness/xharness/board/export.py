@@ -49,7 +49,14 @@ def _gain(gain: float, significant: bool) -> str:
     return gained(gain) + ("*" if significant else "")
 
 
-_SPECIAL = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+_SPECIAL = {
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+}
 _LATEX = str.maketrans({**{sign: f"\\{sign}" for sign in "&%#_${}"}, **_SPECIAL})
 
 

@@ -1,11 +1,16 @@
-"""Numbers as they are shown: to a tenth, and what rounds to zero is zero, without a sign."""
+"""Numbers as they are shown: to a tenth, and what rounds to zero is zero, without a sign.
+
+A number reads alike wherever it is shown: 1.25 and what another order of sums makes of it, 1.2500000000000071, are one.
+"""
 
 from __future__ import annotations
+
+_DIGITS = 9
 
 
 def rounded(value: float, digits: int = 1) -> str:
     """`71.3`, `-4.0`, and `0.0` for what would read `-0.0`."""
-    return f"{value:z.{digits}f}"
+    return f"{round(value, _DIGITS):z.{digits}f}"
 
 
 def p_in_words(p: float, level: float = 0.05) -> str:
@@ -26,10 +31,10 @@ def p_in_column(p: float, digits: int, level: float = 0.05) -> str:
 
 def gained(difference: float) -> str:
     """`+1.3`, `-0.4`, and `0.0` for a difference that no digit shows."""
-    return f"{difference:+.1f}" if direction(difference) else "0.0"
+    return f"{round(difference, _DIGITS):+.1f}" if direction(difference) else "0.0"
 
 
 def direction(difference: float) -> int:
     """1 for a gain, -1 for a loss, 0 for what is shown as 0.0."""
-    shown = round(difference, 1)
+    shown = round(round(difference, _DIGITS), 1)
     return (shown > 0) - (shown < 0)

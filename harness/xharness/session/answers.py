@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from unicodedata import bidirectional
 
 from xharness.analysis import Answer, Figure, Table, load_analysis
 from xharness.errors import HarnessError, UsageError, nearest
-from xharness.score.rounding import p_in_column
+from xharness.score.rounding import p_in_column, rounded
 from xharness.spec.suite import AnalysisOf
 from xharness.study import Study
 
@@ -69,21 +70,21 @@ def write_answer(found: Answered, title: str, note: str, out: Path) -> list[Path
 
 
 def _head(found: Answered, title: str, note: str) -> str:
-    about = f"*{title}*" + (f" — {note}" if note else "")
-    return f"# {found.asked.title or found.asked.name}\n\n{about}\n\n"
+    about = f"*{plain(title)}*" + (f" — {plain(note)}" if note else "")
+    return f"# {plain(found.asked.title or found.asked.name)}\n\n{about}\n\n"
 
 
 def _page(name: str, answer: Answer) -> str:
-    parts = [" ".join(answer.sentences)]
+    parts = [plain(" ".join(answer.sentences))]
     for table in answer.tables:
-        parts.append(f"## {table.title}\n\n{_markdown(table)}" + (f"\n\n{table.note}" if table.note else ""))
+        parts.append(f"## {plain(table.title)}\n\n{_markdown(table)}" + (f"\n\n{table.note}" if table.note else ""))
         parts += [
-            f"![{figure.title}]({name}-{figure.name}.png)\n\n{figure.title}. Numbers: `{name}-{figure.table}.csv`."
-            for figure in answer.figures
+            f"![{said}]({name}-{figure.name}.png)\n\n{said}. Numbers: `{name}-{figure.table}.csv`."
+            for figure, said in ((figure, plain(figure.title)) for figure in answer.figures)
             if figure.table == table.name
         ]
     if answer.notes:
-        parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in answer.notes))
+        parts.append("## Notes\n\n" + "\n".join(f"- {plain(note)}" for note in answer.notes))
     return "\n\n".join(parts) + "\n"
 
 
@@ -96,14 +97,23 @@ def column_texts(values: Sequence[Any]) -> list[str]:
     digits = 3 if numbers and max(numbers) <= 1 else 1
 
     def text(value: float) -> str:
-        return p_in_column(value, digits) if digits == 3 and value > 0 else f"{value:z.{digits}f}"
+        return p_in_column(value, digits) if digits == 3 and value > 0 else rounded(value, digits)
 
     return ["" if v is None else text(v) if isinstance(v, float) else str(v) for v in values]
 
 
+_MARKUP = re.compile(r"[*|]|<(?=[a-zA-Z/!?])|&(?=#?\w+;)|\\(?=[!-/:-@\[-`{-~])")
+"""What Markdown would take for markup in a title or in a word of the data."""
+
+
+def plain(text: str) -> str:
+    """Text of a suite or of data in Markdown: what would be markup is shown as it stands."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+
+
 def _markdown(table: Table) -> str:
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        return "| " + " | ".join(plain(cell) for cell in cells) + " |"
 
     columns = [[row[i] for row in table.rows] for i in range(len(table.columns))]
     numeric = [all(isinstance(value, (int, float, type(None))) for value in column) for column in columns]

@@ -9,7 +9,7 @@ from typing import Any
 from xharness.analyses.slicing.cases import Gain
 from xharness.analysis import Figure, Table
 from xharness.errors import listed
-from xharness.score.rounding import p_in_words
+from xharness.score.rounding import gained, p_in_words
 from xharness.score.statistics import holm
 
 LEVEL = 0.05
@@ -144,7 +144,7 @@ def words_of(found: Sequence[Sliced]) -> tuple[str, ...]:
 
 def _gain(s: Sliced, name: str) -> str:
     g = s.gains[name]
-    return f"'{name}' ({g.gain:+.1f}, {g.low:+.1f} to {g.high:+.1f})"
+    return f"'{name}' ({gained(g.gain)}, {gained(g.low)} to {gained(g.high)})"
 
 
 def _bounds(mine: Sequence[Sliced]) -> tuple[float, float]:
