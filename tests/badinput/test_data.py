@@ -112,7 +112,7 @@ CASES: dict[str, Case] = {
         "test.tsv", HEAD + "a\tno\nb\tyes\tx\n", "test.tsv:3: ", ("has 3 columns, the header has 2: text, label.",)
     ),
     "a csv line with a field too few": Case(
-        "test.csv", "text,label\na,no\nb\n", "test.csv:3: ", ("has 1 columns, the header has 2",)
+        "test.csv", "text,label\na,no\nb\n", "test.csv:3: ", ("has 1 column, the header has 2",)
     ),
     "a csv quote that is left open": Case(
         "test.csv", 'text,label\na,no\n"b,yes\nc,no\n', "test.csv:3: ", ("is not valid CSV",)

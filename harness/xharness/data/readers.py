@@ -76,9 +76,11 @@ def _printable(path: Path) -> str:
 
 
 def _beside(path: Path) -> str:
-    """The nearest name in the folder, where there is one."""
+    """The nearest name in the folder, where there is one; before all others the file itself, but compressed."""
     try:
-        close = difflib.get_close_matches(path.name, os.listdir(path.parent), n=1, cutoff=0.6)
+        held = os.listdir(path.parent)
+        packed = [name for name in held if name in {f"{path.name}{end}" for end in (".gz", ".bz2", ".xz")}]
+        close = packed or difflib.get_close_matches(path.name, held, n=1, cutoff=0.6)
     except (OSError, ValueError):
         folder = next((p for p in path.parents if os.path.isdir(p)), None)
         return f"Its folder does not exist either; {folder} does." if folder else ""

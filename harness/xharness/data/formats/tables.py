@@ -55,7 +55,7 @@ def _rows(file: LocalFile, records: Iterable[tuple[int, list[str]]]) -> Iterator
                 if names
                 else f"line {first} has {width}"
             )
-            raise file.fault(number, f"has {len(fields)} columns, {told}.", advice(file))
+            raise file.fault(number, f"has {len(fields)} column{'s' * (len(fields) != 1)}, {told}.", advice(file))
         yield number, row_of(names, fields, file.wanted)
 
 
