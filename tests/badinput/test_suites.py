@@ -156,6 +156,20 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
         ("recipe.max_length: each of several tasks is read at its own max_length", "[recipe.mnli]"),
     ),
+    "a length of a row of several tasks": (
+        suite(
+            grid=ROWS + '["two"]',
+            rest='[intermediate.two]\ntasks = ["mnli", "qqp"]\n[recipe.two]\nmax_length = 16 #!\n',
+        ),
+        ("recipe.two.max_length: each of several tasks is read at its own max_length", "[recipe.mnli]"),
+    ),
+    "a length of a row of several tasks in a profile": (
+        suite(
+            grid=ROWS + '["two"]',
+            rest='[intermediate.two]\ntasks = ["mnli", "qqp"]\n[profile.micro.task.two]\ndoc_stride = 16 #!\n',
+        ),
+        ("profile.micro.task.two.doc_stride: each of several tasks is read at its own doc_stride",),
+    ),
     "a target's head shared with another family": (
         suite(rest='[target.xnli]\ntasks = ["squad_v1"]\nshare_head = true #!\n'),
         ("target.xnli.share_head: 'squad_v1' is a question_answering task", "One head is for one adapter."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from xharness.errors import Problem, nearest
 from xharness.spec.names import NAME, NONE, Path, language_problems, layer_problems, twice, unknown
@@ -25,12 +25,24 @@ def stage_problems(suite: Suite, document: Document, tasks: Collection[str] | No
                 inside = (*path, "stages", number) if said.stages else path
                 alone = said.stages and isinstance(said.stages[number], str)
                 yield from _stage(stage, document, inside, inside if alone else (*inside, "tasks"), suite, tasks)
+            if all(len(stage.tasks) > 1 for stage in said.chain):
+                yield from _lengths(suite.recipe.get(name, {}), said.chain[0].tasks, ("recipe", name), document)
+                for profile, size in suite.profile.items():
+                    inside = ("profile", profile, "task", name)
+                    yield from _lengths(size.task.get(name, {}), said.chain[0].tasks, inside, document)
     for name, target in suite.target.items():
         path = ("target", name)
         yield from unknown(document, path, [name], tasks, "task")
         yield from _stage(target, document, path, (*path, "tasks"), suite, tasks, own=name)
         if len(target.size) > 1:
             yield document.problem((*path, "size"), "a target has one size; several make rows of an intermediate.")
+
+
+def _lengths(recipe: Mapping[str, object], members: Sequence[str], path: Path, document: Document) -> Iterator[Problem]:
+    """Lengths in the recipe of several tasks, whose data are encoded before it is known who trains on them."""
+    for key in [key for key in ("max_length", "doc_stride") if key in recipe][:1]:
+        what = f"each of several tasks is read at its own {key}; this one would count for none of them."
+        yield document.problem((*path, key), what, f"Say it of a task: [recipe.{members[0]}].")
 
 
 def sized_rows(suite: Suite) -> set[str]:
@@ -71,10 +83,8 @@ def _stage(
     for size in dict.fromkeys(size for size in sizes if sizes.count(size) > 1):
         what = f"names {size} {sizes.count(size)} times; once is enough."
         yield document.problem((*path, "size"), what)
-    lengths = [key for key in ("max_length", "doc_stride") if key in stage.recipe]
-    if len(members) > 1 and lengths:
-        what = f"each of several tasks is read at its own {lengths[0]}; this one would count for none of them."
-        yield document.problem((*path, "recipe", lengths[0]), what, f"Say it of a task: [recipe.{members[0]}].")
+    if len(members) > 1:
+        yield from _lengths(stage.recipe, members, (*path, "recipe"), document)
     yield from twice(document, named, members)
     if stage.select_on:
         yield from unknown(document, (*path, "select_on"), [stage.select_on], tasks, "task")
