@@ -83,7 +83,7 @@ def test_shuffled_gains_are_taken_for_an_effect_at_about_the_nominal_rate():
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"intermediates": 3, "sizes": (100,)}, "only 3 of at least 4 points have one"),
+        ({"intermediates": 3, "sizes": (100,)}, "of only 3 intermediates or sizes; 4 are needed"),
         ({"sizes": (100,), "by_size": 1.0}, "the log size is the same for all"),
     ],
 )

@@ -78,7 +78,8 @@ class Gains:
             "p",
             "p Holm",
         )
-        table = Table("gains", f"Gain over {_named(options.over)}", columns, rows, "Intervals: 95 %, paired bootstrap.")
+        note = "Intervals: 95 %, paired bootstrap over examples and, where there are several, seeds."
+        table = Table("gains", f"Gain over {_named(options.over)}", columns, rows, note)
         tables = [table, *_beside(study, targets, options.beside)]
         low = dict.fromkeys(row[3] for row in rows if not _rises(row))
         if low:

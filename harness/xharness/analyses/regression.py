@@ -106,7 +106,9 @@ def _unfit(outcome: Array, strata: Ints, predictors: Mapping[str, Predictor]) ->
         return "the gains are all the same"
     for name, p in predictors.items():
         if (units := len(np.unique(p.unit))) < FEWEST:
-            return f"only {units} of at least {FEWEST} points have one of their own"
+            return (
+                f"the {len(outcome)} points have the {name} of only {units} intermediates or sizes; {FEWEST} are needed"
+            )
         if float(np.std(within @ p.table[p.unit, p.context])) < _ZERO:
             return f"the {name} is the same for all"
     columns = np.stack([p.table[p.unit, p.context] for p in predictors.values()]) @ within
