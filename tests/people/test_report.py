@@ -14,6 +14,7 @@ import pytest
 import xharness as xh
 from xharness.api.stored import read_board
 from xharness.board.board import make_board
+from xharness.report.facts import environment
 from xharness.report.page import report_page
 from xharness.study import Study
 
@@ -198,3 +199,21 @@ def test_ten_thousand_cells_open_sort_and_filter(browser: Any, ran: Ran, tmp_pat
     )
     assert column(view, 0) == ["row1429"]
     view.close()
+
+
+@pytest.mark.parametrize(
+    ("argv", "command"),
+    [
+        (["/home/a/.venv/bin/xharness", "run", "mine.toml", "-k", "not xnli"], "xharness run mine.toml -k 'not xnli'"),
+        (["/home/a/xharness/__main__.py", "run", "mine.toml"], "xharness run mine.toml"),
+        (["/usr/lib/python3/pytest/__main__.py", "-q", "mine.toml"], "pytest -q mine.toml"),
+        (["xharness.run"], "xharness.run"),
+        (["__main__.py", "run", "mine.toml"], "xharness run mine.toml"),
+    ],
+)
+def test_the_command_is_one_that_can_be_typed(argv, command):
+    run = {
+        "argv": argv, "git": {}, "hardware": {"system": "Linux", "cores": 2, "memory": 0}, "suite": "mine.toml",
+        "profile": "micro", "seeds": [0], "workers": 1, "threads": 1, "peak_memory": 0, "versions": {},
+    }  # fmt: skip
+    assert dict(environment(run))["command"] == command

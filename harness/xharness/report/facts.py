@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePath
 from typing import Any
 
 from xharness.plan.cost import duration
@@ -43,11 +44,19 @@ def lineage(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
+def _command(argv: Sequence[str]) -> str:
+    """What was typed, begun with the program: xharness, pytest, or a script of one's own."""
+    program = PurePath(argv[0])
+    # `python -m xharness`; of a run from elsewhere no more than the file's name is known.
+    name = (program.parent.name or "xharness") if program.name == "__main__.py" else program.name
+    return shlex.join([name, *argv[1:]])
+
+
 def environment(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(what, value) of the machine and the packages."""
     hardware, git = run["hardware"], run.get("git") or {}
     told = [
-        ("command", " ".join(map(str, run["argv"][1:] or run["argv"]))),
+        ("command", _command(run["argv"])),
         ("suite", str(run["suite"])),
         ("profile", str(run["profile"])),
         ("seeds", ", ".join(map(str, run["seeds"]))),
