@@ -4,6 +4,7 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
+from transformers import TrainerControl
 
 import xharness.training.progress
 from tiny import make_encoder, sentiment
@@ -107,7 +108,7 @@ def test_saving_takes_little_of_the_time(setting, monkeypatch):
     state, saves = SimpleNamespace(global_step=0, max_steps=99), []
     for step in range(1, 90):
         now[0] += 5.0
-        control = SimpleNamespace(should_save=False)
+        control = TrainerControl()
         state.global_step = step
         selection.on_step_end(None, state, control)
         if control.should_save:
