@@ -38,7 +38,6 @@ class Options(BaseModel):
     pieces: int = Field(default=400, ge=20)
     """Of either corpus at the most, for the proxy A-distance."""
     resamples: int = Field(default=RESAMPLES, ge=100)
-    """Of the bootstrap."""
     """For the intervals of gains; the regression takes 2,000 of them, or fewer."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from xharness.analyses.by_language import row_names
@@ -33,32 +33,31 @@ def _said(lines: Sequence[tuple[Any, ...]], against: str) -> list[str]:
         return []
     if all(row[P] is None for row in lines):
         return [f"Against {against} nothing says how sure the {len(lines)} changes of the loss are: no outcomes."]
-    many = len({row[CHECKPOINT] for row in lines}) > 1
+    row_of = row_names(lines)
     sure = [row for row in lines if row[P] is not None and row[P] < 0.05]
     less, more = [row for row in sure if row[CHANGE] < 0], [row for row in sure if row[CHANGE] > 0]
     said = []
     if less:
-        said.append(f"Against {against} the loss is lessened by {listed([_line(row, many) for row in less])}.")
+        said.append(f"Against {against} the loss is lessened by {listed([_line(row, row_of) for row in less])}.")
     if more:
-        said.append(f"Against {against} the loss is enlarged by {listed([_line(row, many) for row in more])}.")
+        said.append(f"Against {against} the loss is enlarged by {listed([_line(row, row_of) for row in more])}.")
     if not sure:
         nearest = min(lines, key=lambda row: row[CHANGE])
         said.append(
             f"Against {against} no row changes the loss by more than chance; the lowest is that of "
-            f"{_line(nearest, many)}."
+            f"{_line(nearest, row_of)}."
         )
     elif len(sure) < len(lines):
         said.append(f"The other {len(lines) - len(sure)} of {len(lines)} changes may be chance (Holm, 0.05).")
     return said
 
 
-def _line(row: tuple[Any, ...], many: bool) -> str:
-    name = f"{row[ROW]} ({row[CHECKPOINT]})" if many else row[ROW]
+def _line(row: tuple[Any, ...], row_of: Callable[[Sequence[Any]], str]) -> str:
     interval = "" if row[LOW] is None else f", {gained(row[LOW])} to {gained(row[HIGH])}"
     why = f"English {gained(row[ENGLISH_BY])}, others {gained(row[OTHERS_BY])}"
     if row[CHANGE] < 0 and row[OTHERS_BY] <= 0:
         why += ": English falls, and the others do not gain"
-    return f"{name} on {row[TARGET]} ({gained(row[CHANGE])}{interval}; {why})"
+    return f"{row_of(row)} on {row[TARGET]} ({gained(row[CHANGE])}{interval}; {why})"
 
 
 def seen_words(seen: Table) -> list[str]:

@@ -149,7 +149,7 @@ def list_remote(remote: str, as_json: bool) -> None:
         print(f"{shown(remote)}: nothing is there; the first `run --remote` or `store push` makes it")
         return
     total = size(sum(item.size for items in steps.values() for item in items))
-    print(f"{shown(remote)}: {len(runs)} run{'s' * (len(runs) != 1)}, {len(steps)} steps, {total}")
+    print(f"{shown(remote)}: {counted(len(runs), 'run')}, {len(steps)} steps, {total}")
 
 
 def collect_remote(remote: str, days: float | None, yes: bool) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from xharness.engines.engine import Event, Order
 from xharness.engines.errand import Errand, errand, perform_here
 from xharness.engines.ray_cluster import Nodes, joined
-from xharness.errors import ClusterError, Problem
+from xharness.errors import ClusterError, Problem, counted
 
 RETRIES = 3
 """Times that Ray runs a task again whose node or process is lost, before the step counts as lost."""
@@ -87,7 +87,7 @@ class RayEngine:
         except BaseException:
             self._ending.close()
             raise
-        self.place = f"Ray, {len(nodes.each)} node{'s' * (len(nodes.each) != 1)}"
+        self.place = f"Ray, {counted(len(nodes.each), 'node')}"
         self._gpus = device != "cpu" and nodes.gpus > 0
         self._memory = min(memory, nodes.memory)
         self._tasks: dict[Any, _Task] = {}

@@ -17,7 +17,7 @@ def p_in_words(p: float, level: float = 0.05) -> str:
     """`0.031`, `0.00020`: two digits, and more where fewer would put it on the other side of the level, or at it."""
     for digits in range(2, 6):
         shown = f"{p:#.{digits}g}"
-        if p == level or ((float(shown) < level) == (p < level) and float(shown) != level):
+        if _tells(shown, p, level):
             return shown
     return shown
 
@@ -25,8 +25,12 @@ def p_in_words(p: float, level: float = 0.05) -> str:
 def p_in_column(p: float, digits: int, level: float = 0.05) -> str:
     """As many digits as the others of its column, and more where these would say 0, or the other side of the level."""
     shown = f"{p:.{digits}f}"
-    told = float(shown) > 0 and (p == level or ((float(shown) < level) == (p < level) and float(shown) != level))
-    return shown if told or p <= 0 else p_in_words(p, level)
+    return shown if p <= 0 or (float(shown) > 0 and _tells(shown, p, level)) else p_in_words(p, level)
+
+
+def _tells(shown: str, p: float, level: float) -> bool:
+    """Whether what is shown is on the same side of the level as the p-value, and at it only where that is."""
+    return p == level or ((float(shown) < level) == (p < level) and float(shown) != level)
 
 
 def gained(difference: float) -> str:

@@ -84,12 +84,9 @@ def bootstrap(
     out = np.empty((resamples, len(sample.languages), len(sample.seeds)))
 
     def fill(group: tuple[str, ...]) -> None:
-        first, done = sample.languages.index(group[0]), 0
-        for sums in resampled_sums(_matrix(sample, group), resamples, _generator(seed, sample.target, *group), block):
-            rows = slice(done, done + len(sums))
-            shaped = sums.reshape(len(sums), len(group), len(sample.runs), len(sample.metric.parts))
-            out[rows, first : first + len(group)] = sample.metric.score(shaped) @ weights[rows]
-            done += len(sums)
+        first = sample.languages.index(group[0])
+        for now, scores in _run_scores(sample, group, _matrix(sample, group), resamples, seed, block):
+            out[now, first : first + len(group)] = scores @ weights[now]
 
     _each_group(fill, sample, threads)
     return out
@@ -113,17 +110,26 @@ def gains_over_first(
         cells = matrix.reshape(len(matrix), len(group), len(systems), len(sample.metric.parts))
         for others in _drawn_alike(cells, systems):
             kept = np.flatnonzero(np.isin(systems, [0, *others]))
-            rows, done = _rows_of(cells, kept), 0
-            for sums in resampled_sums(rows, resamples, _generator(seed, sample.target, *group), block):
-                now = slice(done, done + len(sums))
-                shaped = sums.reshape(len(sums), len(group), len(kept), len(sample.metric.parts))
-                scores = sample.metric.score(shaped) @ weights[now][:, kept]
+            for now, by_run in _run_scores(sample, group, _rows_of(cells, kept), resamples, seed, block):
+                scores = by_run @ weights[now][:, kept]
                 gains = scores[..., others] - scores[..., :1]
                 out[now, first : first + len(group)][..., [other - 1 for other in others]] = gains
-                done += len(sums)
 
     _each_group(fill, sample, threads)
     return out
+
+
+def _run_scores(
+    sample: Sample, group: tuple[str, ...], rows: Array, resamples: int, seed: int, block: int
+) -> Iterator[tuple[slice, Array]]:
+    """(which resamples, their scores [some, languages, runs]) of a group's languages, block by block.
+
+    `rows` are the outcomes of some runs or all: [examples, languages * runs * parts].
+    """
+    done = 0
+    for sums in resampled_sums(rows, resamples, _generator(seed, sample.target, *group), block):
+        now, done = slice(done, done + len(sums)), done + len(sums)
+        yield now, sample.metric.score(sums.reshape(len(sums), len(group), -1, len(sample.metric.parts)))
 
 
 def _drawn_alike(cells: Array, systems: NDArray[np.int64]) -> list[list[int]]:
@@ -257,15 +263,14 @@ def holm(values: Sequence[float | None]) -> list[float | None]:
     return out
 
 
-def out_of_reach(tests: int, resamples: int, level: float = 0.95) -> bool:
+def out_of_reach(tests: int, resamples: int, level: float = 0.95, sides: int = 2) -> bool:
     """Whether the smallest p-value that so many resamples can give is not significant after Holm over `tests`."""
-    return 2 / (1 + resamples) * tests > 1 - level
+    return sides / (1 + resamples) * tests > 1 - level
 
 
 def reach_words(tests: int, resamples: int, sides: int = 2, what: str = "resamples") -> tuple[str, ...]:
     """A sentence where so many tests of so few resamples find nothing, however large the differences; else none."""
-    least = sides / (1 + resamples)
-    if least * tests <= 0.05:
+    if not out_of_reach(tests, resamples, sides=sides):
         return ()
     return (
         f"With {resamples:,} {what} none of {tests} tests can be significant after Holm's correction, however large "

@@ -101,4 +101,4 @@ def crew(engine: Engine) -> str:
     beside = f" and {devices} on GPUs" if devices else ""
     place = f" on {engine.place}" if engine.place else ""
     workers = counted(len(engine.seats) - devices, "worker")
-    return f"{workers}{beside} × {engine.threads} thread{'s' * (engine.threads > 1)}{place}"
+    return f"{workers}{beside} × {counted(engine.threads, 'thread')}{place}"

@@ -19,6 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from xharness.errors import counted
 from xharness.plan.cost import duration
 from xharness.plan.plan import Plan
 
@@ -176,8 +177,7 @@ class Display:
             self._say(f"asking the remote store for what is absent: {len(event['keys'])}")
 
     def _on_fetched(self, event: dict[str, Any]) -> None:
-        count = len(event["keys"])
-        self._say(f"fetched {count} step{'s' * (count != 1)} from {event['from']}")
+        self._say(f"fetched {counted(len(event['keys']), 'step')} from {event['from']}")
         if self.verbosity > 0:
             for key in event["keys"]:
                 self._say(f"  fetched {self.plan.steps[key].work.label}  ({key})")

@@ -41,9 +41,11 @@ def unknown(
 
 def twice(document: Document, path: Path, given: Sequence[Any]) -> Iterator[Problem]:
     """What is named more than once."""
-    for name, times in Counter(given).items():
-        if times > 1:
-            problem = document.problem(path, f"names {name!r} {times} times; once is enough.", value=name)
+    # By how they are written: 1 is one example and 1.0 all of them, and the two are equal.
+    counts = Counter(map(repr, given))
+    for shown, name in {repr(name): name for name in given}.items():
+        if counts[shown] > 1:
+            problem = document.problem(path, f"names {shown} {counts[shown]} times; once is enough.", value=name)
             yield replace(problem, key=())  # Nothing else follows from it.
 
 

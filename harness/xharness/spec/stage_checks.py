@@ -40,7 +40,7 @@ def stage_problems(suite: Suite, document: Document, tasks: Collection[str] | No
 
 def _lengths(recipe: Mapping[str, object], members: Sequence[str], path: Path, document: Document) -> Iterator[Problem]:
     """Lengths in the recipe of several tasks, whose data are encoded before it is known who trains on them."""
-    for key in [key for key in ("max_length", "doc_stride") if key in recipe][:1]:
+    if key := next((key for key in ("max_length", "doc_stride") if key in recipe), None):
         what = f"each of several tasks is read at its own {key}; this one would count for none of them."
         yield document.problem((*path, key), what, f"Say it of a task: [recipe.{members[0]}].")
 
@@ -79,10 +79,7 @@ def _stage(
         else:
             yield from unknown(document, named, [member], tasks, "task")
     members = (*((own,) if own else ()), *stage.tasks)
-    sizes = [repr(size) for size in stage.size]  # 1 is one example and 1.0 all of them, and the two are equal.
-    for size in dict.fromkeys(size for size in sizes if sizes.count(size) > 1):
-        what = f"names {size} {sizes.count(size)} times; once is enough."
-        yield document.problem((*path, "size"), what)
+    yield from twice(document, (*path, "size"), stage.size)
     if len(members) > 1:
         yield from _lengths(stage.recipe, members, (*path, "recipe"), document)
     yield from twice(document, named, members)

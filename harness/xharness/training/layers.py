@@ -17,8 +17,7 @@ def depths(encoder: nn.Module) -> dict[str, int]:
 
     CheckpointError for a model whose layers are not a list of that length (ALBERT's share their weights).
     """
-    n = depth_of(encoder)
-    lists = [name for name, m in encoder.named_modules() if isinstance(m, nn.ModuleList) and len(m) == n]
+    n, lists = depth_of(encoder), _lists(encoder)
     if not lists:
         kind = getattr(encoder.config, "model_type", "model")
         what = f"its {n} layers are no list that could be taken apart ({kind})."
@@ -26,8 +25,14 @@ def depths(encoder: nn.Module) -> dict[str, int]:
         raise CheckpointError(Problem(f"checkpoint {encoder.config.name_or_path}", what, hint))  # type: ignore[union-attr]
     # XLM has no module that is a layer: its attentions, norms and feed-forwards are lists side by side.
     beside = lists[0].rpartition(".")[0]
-    layers = tuple(f"{name}." for name in lists if name.rpartition(".")[0] == beside)
+    layers = [f"{name}." for name in lists if name.rpartition(".")[0] == beside]
     return {name: _depth(name, layers, n, embedding) for name, embedding in _weights(encoder)}
+
+
+def _lists(encoder: nn.Module) -> list[str]:
+    """Names of the lists that are as long as the encoder is deep, the outermost first."""
+    n = depth_of(encoder)
+    return [name for name, m in encoder.named_modules() if isinstance(m, nn.ModuleList) and len(m) == n]
 
 
 def _depth(name: str, layers: Sequence[str], n: int, embedding: bool) -> int:
@@ -42,13 +47,12 @@ BEFORE = ("embed", "layer_norm_emb", "initial_char_encoder", "chars_to_molecules
 
 def _weights(encoder: nn.Module) -> Iterator[tuple[str, bool]]:
     """(name, whether it is of the embeddings: their tables, and what is made of them before the first layer)."""
-    n = depth_of(encoder)
     # A table inside a layer (T5's of distances) is the layer's.
-    lists = [f"{name}." for name, m in encoder.named_modules() if isinstance(m, nn.ModuleList) and len(m) == n]
+    layers = tuple(f"{name}." for name in _lists(encoder))
     tables = {id(m.weight) for m in encoder.modules() if isinstance(m, nn.Embedding)}
     for name, value in encoder.named_parameters():
         told = id(value) in tables or any(part in name.lower() for part in BEFORE)
-        yield name, told and not name.startswith(tuple(lists))
+        yield name, told and not name.startswith(layers)
 
 
 def freeze(encoder: nn.Module, what: str | int) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from xharness.data.formats.advice import advice
 from xharness.data.formats.objects import Located, Row
 from xharness.data.formats.opened import LocalFile, ended_lines, lines
+from xharness.errors import counted
 
 BATCH = 1024
 """Rows of a parquet file that are held at once."""
@@ -55,7 +56,7 @@ def _rows(file: LocalFile, records: Iterable[tuple[int, list[str]]]) -> Iterator
                 if names
                 else f"line {first} has {width}"
             )
-            raise file.fault(number, f"has {len(fields)} column{'s' * (len(fields) != 1)}, {told}.", advice(file))
+            raise file.fault(number, f"has {counted(len(fields), 'column')}, {told}.", advice(file))
         yield number, row_of(names, fields, file.wanted)
 
 
